@@ -1,0 +1,99 @@
+/**
+ * A board: everything about the hardware that has a number, as data.
+ *
+ * Costs are in core cycles (fractions allowed: they become ticks of 1/64 cycle). Every figure says
+ * where it comes from and by what fraction it may be wrong, so that no cost is without a source.
+ */
+
+/** A sourced figure. `uncertainty` is a fraction: 0.2 means plus or minus 20%. */
+export interface Figure {
+  readonly value: number;
+  readonly uncertainty: number;
+  readonly source: string;
+}
+
+export interface CacheSpec {
+  readonly bytes: number;
+  readonly ways: number;
+  /** Extra cycles of an access served here, beyond the L1 hit that the instruction tables include. */
+  readonly extraCycles: Figure;
+}
+
+export interface TlbSpec {
+  readonly entries: number;
+  /** Equal to `entries` when fully associative. */
+  readonly ways: number;
+  /** Extra cycles of a translation served here; 0 for first-level TLBs. */
+  readonly extraCycles: Figure;
+}
+
+export interface MemorySpec {
+  readonly bytes: number;
+  readonly l1i: CacheSpec;
+  readonly l1d: CacheSpec;
+  readonly l2: CacheSpec;
+  readonly llc: CacheSpec;
+  readonly itlb: TlbSpec;
+  readonly dtlb: TlbSpec;
+  readonly stlb: TlbSpec;
+  /** Fixed cycles of a page walk, beyond its memory accesses (which go through the caches). */
+  readonly pageWalkCycles: Figure;
+  /** Cycles of an access served by DRAM, beyond the LLC lookup. */
+  readonly dramCycles: Figure;
+}
+
+/** Throughput and latency of a group of instructions. */
+export interface InstructionCost {
+  /** Reciprocal throughput in cycles. */
+  readonly throughput: number;
+  readonly latency: number;
+  /** Waits for everything before it (lfence, cpuid, ...): its latency is never hidden. */
+  readonly serializing?: boolean;
+}
+
+export interface CoreSpec {
+  readonly coreMHz: number;
+  readonly tscMHz: number;
+  /** Instructions that can retire in one cycle. 1 together with `instructions: {}` is the teaching core. */
+  readonly issueWidth: number;
+  /** By mnemonic; `source` covers the table. Absent ones cost `default`. */
+  readonly instructions: Readonly<Record<string, InstructionCost>>;
+  readonly default: InstructionCost;
+  readonly instructionsSource: string;
+}
+
+/** Hardware primitives that the kernel model charges. All in core cycles. */
+export interface KernelCosts {
+  /** Cycles per retired kernel instruction, when everything hits the first-level caches. */
+  readonly cyclesPerInstruction: Figure;
+  readonly syscall: Figure;
+  readonly sysret: Figure;
+  readonly swapgs: Figure;
+  readonly exceptionEntry: Figure;
+  readonly interruptEntry: Figure;
+  readonly iret: Figure;
+  readonly cr3Write: Figure;
+  readonly cr3WriteNoFlush: Figure;
+  readonly invlpg: Figure;
+  readonly rdtsc: Figure;
+  /** Extra cycles of one indirect branch through a retpoline. */
+  readonly retpoline: Figure;
+  /** Extra cycles of one return through the SRSO safe-ret thunk. */
+  readonly srsoReturn: Figure;
+  /** Cycles per 64 bytes copied or zeroed by the kernel with rep movsb / rep stosb, in L1. */
+  readonly copyPerLine: Figure;
+  readonly zeroPerLine: Figure;
+}
+
+export interface Board {
+  readonly name: string;
+  readonly description: string;
+  /** How well it is validated, in one sentence; printed with every result. */
+  readonly validation: string;
+  readonly cpus: number;
+  readonly core: CoreSpec;
+  readonly memory: MemorySpec;
+  readonly kernel: KernelCosts;
+  /** CPU flags that decide kernel defaults: pcid, invpcid, meltdown (needs PTI), srso, la57, fsrm ... */
+  readonly features: readonly string[];
+}

@@ -1,0 +1,52 @@
+/** Why a tick was spent. The names are those of CPI stacks; mitigations carry their own name. */
+export const CAUSES = [
+  'base',
+  'frontend',
+  'branch',
+  'l2',
+  'llc',
+  'dram',
+  'dtlb',
+  'page_walk',
+  'coherence',
+  'atomic',
+  'data_dependent',
+  'transition',
+  'mitigation:pti',
+  'mitigation:retpoline',
+  'mitigation:srso',
+  'mitigation:other',
+  'copy',
+  'zero',
+  'lock_spin',
+  'device_wait',
+  'idle',
+] as const;
+
+export type CauseName = (typeof CAUSES)[number];
+
+/** Index into CAUSES. */
+export const enum Cause {
+  BASE,
+  FRONTEND,
+  BRANCH,
+  L2,
+  LLC,
+  DRAM,
+  DTLB,
+  PAGE_WALK,
+  COHERENCE,
+  ATOMIC,
+  DATA_DEPENDENT,
+  TRANSITION,
+  MITIGATION_PTI,
+  MITIGATION_RETPOLINE,
+  MITIGATION_SRSO,
+  MITIGATION_OTHER,
+  COPY,
+  ZERO,
+  LOCK_SPIN,
+  DEVICE_WAIT,
+  IDLE,
+  COUNT,
+}

@@ -1,0 +1,209 @@
+/**
+ * The intermediate representation: the one definition of what each guest instruction does.
+ *
+ * An instruction is lifted to a few ops over single-assignment temporaries; the interpreter and
+ * the translator to WebAssembly both execute these ops and nothing else. Rules that both rely on:
+ *
+ * - An integer temporary is 64 bits wide and holds its value zero-extended from the op's width.
+ *   Every integer op takes and produces that form (arithmetic is modulo 2^width).
+ * - A vector temporary is 128 bits.
+ * - Within one guest instruction every op that can fault (Load, Store, ProbeWrite, faulting
+ *   helpers) comes before the first op that changes guest state (SetReg, SetXmm, Flags, ...), so a
+ *   faulting instruction restarts exactly. An instruction with two stores probes the second first.
+ * - A block is a straight line of instructions from its entry address to its first control
+ *   transfer, at most BLOCK_INSTRUCTIONS_MAX long; it ends before an instruction that starts in
+ *   the next page, and an instruction that straddles two pages is a block of its own. What a block
+ *   is depends on its entry address and the code bytes alone, never on the executor.
+ */
+
+export const BLOCK_INSTRUCTIONS_MAX = 64;
+
+/** log2 of the width in bytes. */
+export const enum Width {
+  W8 = 0,
+  W16 = 1,
+  W32 = 2,
+  W64 = 3,
+  W128 = 4,
+}
+
+export const enum Op {
+  // Constants and state -------------------------------------------------------------------
+  /** dst = imm */
+  Const,
+  /** dst = low `width` bits of general register imm */
+  GetReg,
+  /** general register imm = a; W64 and W32 replace all of it, W16 and W8 only their own bits */
+  SetReg,
+  /** dst = bits 8..15 of general register imm (ah, ch, dh, bh) */
+  GetRegHigh,
+  /** bits 8..15 of general register imm = a */
+  SetRegHigh,
+  /** dst = the i32 (W32) or i64 (W64) field of the CPU block at offset imm (FS_BASE, DF, MXCSR ...) */
+  GetState,
+  SetState,
+
+  // Integer arithmetic: dst = a op b, modulo 2^width ----------------------------------------
+  Add,
+  Sub,
+  Mul,
+  And,
+  Or,
+  Xor,
+  /** Shift and rotate counts are already masked by the lifter to less than the width. */
+  Shl,
+  Shr,
+  Sar,
+  Rotl,
+  Rotr,
+  Not,
+  Neg,
+  /** dst = high 64 bits of the 64 x 64 product (W64 only), unsigned and signed */
+  MulHighU,
+  MulHighS,
+  /** dst = number of zero bits above (below) the first one; width when a is 0 */
+  Clz,
+  Ctz,
+  Popcnt,
+  Bswap,
+  /** dst = a sign-extended from width imm to `width` */
+  SignExtend,
+  /** dst = the low `width` bits of a */
+  Truncate,
+  /** dst = a compared with b at `width`: 1 or 0 */
+  Eq,
+  Ne,
+  LtU,
+  LtS,
+  LeU,
+  LeS,
+  /** dst = a ? b : c (a is 0 or 1) */
+  Select,
+
+  // Memory; a is the virtual address ----------------------------------------------------------
+  /** dst = zero-extended value at a */
+  Load,
+  /** value at a = b */
+  Store,
+  /** dst = host address of a, writable; charges one access with write intent. imm 1 = `lock` */
+  ProbeWrite,
+  /** dst = value at host address a, from ProbeWrite; cannot fault */
+  LoadHost,
+  /** value at host address a = b; cannot fault. Completes a page-crossing write */
+  StoreHost,
+  /** Vector load of W32, W64 (zero-extended) or W128. imm 1 = #GP unless 16-byte aligned */
+  LoadVector,
+  /** Vector store of the low W32, W64 or all W128 bits of b. imm 1 = #GP unless aligned */
+  StoreVector,
+
+  // Flags (lazy) ------------------------------------------------------------------------------
+  /** CC = { kind imm, width, result a, source b, aux c }; see FlagKind */
+  Flags,
+  /** dst = condition imm (x86 encoding 0..15) of the current flags: 1 or 0 */
+  Condition,
+  /** dst = the six arithmetic flags at their rflags positions */
+  GetFlags,
+
+  // Vectors -----------------------------------------------------------------------------------
+  /** dst = xmm register imm */
+  GetXmm,
+  SetXmm,
+  /** dst = 128-bit constant: imm is the low half, imm2 the high half */
+  VectorConst,
+  /** dst = a op b, imm is a WebAssembly SIMD opcode (after the 0xfd prefix) taking v128s to v128 */
+  Vector,
+  /** dst = a op b, scalar float on lane 0, other lanes from a: imm is the wasm scalar opcode (f64 or f32) */
+  ScalarFloat,
+  /** dst = i8x16.shuffle a, b with the 16 lane indices of imm (low 8) and imm2 (high 8) */
+  Shuffle,
+  /** dst = a op count, imm is a wasm SIMD shift opcode, b an integer temporary below the lane width */
+  VectorShift,
+  /** dst = lane imm of a, zero-extended, lanes of `width` */
+  ExtractLane,
+  /** dst = a with lane imm of `width` replaced by the integer b */
+  InsertLane,
+  /** dst = integer: wasm SIMD bitmask opcode imm of a */
+  Bitmask,
+
+  // Calls -------------------------------------------------------------------------------------
+  /** dst = helper imm(a, b, c); see Helper. Some spill all state and may fault */
+  Call,
+  /** dst = second result of the preceding Call */
+  CallResult,
+
+  // Terminators: exactly one, last in the block --------------------------------------------------
+  /** Go to imm. */
+  Jump,
+  /** Go to imm when a is 1, else to imm2. */
+  Branch,
+  /** Go to the address in a. imm is a JumpKind. */
+  JumpIndirect,
+  /** Exit with ExitReason.SYSCALL; imm is the next address. */
+  Syscall,
+  /** Exit with ExitReason.EXCEPTION, vector imm; RIP stays at this instruction (after it for #BP). */
+  Exception,
+  /** Exit with ExitReason.MARKER, number imm; imm2 is the next address. */
+  Marker,
+}
+
+/** For the predictors and the return stack. */
+export const enum JumpKind {
+  JUMP,
+  CALL,
+  RETURN,
+}
+
+/**
+ * How the lazy flags follow from { result, source, aux }. `lhs op rhs = result`:
+ * ADD, ADC: source = rhs (aux = carry in). SUB, SBB: source = rhs (aux = borrow in).
+ * INC, DEC: aux = CF, unchanged. LOGIC: CF = OF = AF = 0. SHIFT: source = CF, aux = OF, AF = 0.
+ * MULTIPLY: source = CF = OF; SF ZF PF from result. RAW: source = the flags at their rflags positions.
+ */
+export const enum FlagKind {
+  RAW,
+  ADD,
+  ADC,
+  SUB,
+  SBB,
+  INC,
+  DEC,
+  LOGIC,
+  SHIFT,
+  MULTIPLY,
+}
+
+/** No temporary. */
+export const NONE = -1;
+
+/** One op. Unused operands are NONE, unused immediates 0n. */
+export interface IrOp {
+  readonly op: Op;
+  readonly width: Width;
+  readonly dst: number;
+  readonly a: number;
+  readonly b: number;
+  readonly c: number;
+  readonly imm: bigint;
+  readonly imm2: bigint;
+}
+
+/** One guest instruction inside a block. */
+export interface IrInstruction {
+  readonly address: bigint;
+  readonly length: number;
+  /** Index into IrBlock.ops of its first op. */
+  readonly firstOp: number;
+  /** Mnemonic for the timing tables and for messages, lower case, as the decoder prints it. */
+  readonly mnemonic: string;
+}
+
+/** A basic block as lifted; timing is added by cpu/timing.ts from the board. */
+export interface IrBlock {
+  readonly address: bigint;
+  /** Bytes of code. */
+  readonly length: number;
+  readonly instructions: readonly IrInstruction[];
+  readonly ops: readonly IrOp[];
+  /** Temporaries used; numbered 0..temps-1, integer and vector ones in one numbering. */
+  readonly temps: number;
+}

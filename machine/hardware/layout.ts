@@ -1,0 +1,187 @@
+/**
+ * Layout of the one linear memory that the whole machine lives in.
+ *
+ * TypeScript, the AssemblyScript core and generated WebAssembly all read this file, so it holds
+ * `const enum`s of byte offsets and nothing else (AssemblyScript compiles it as it stands).
+ *
+ *   0x00000000  unused first page: address 0 never names anything
+ *   0x00001000  AssemblyScript statics
+ *   HEADER      machine-wide header (Header)
+ *   CPU_BLOCKS  one block of CPU_BLOCK_BYTES for each CPU (Cpu)
+ *   ...         arena: tag arrays, block records, interpreter code (handed out by Arena)
+ *   GUEST       guest physical memory, page aligned: host address = Header.GUEST_BASE + physical
+ */
+
+export const enum Region {
+  HEADER = 0x10000,
+  CPU_BLOCKS = 0x11000,
+  CPU_BLOCK_BYTES = 0x10000,
+}
+
+/** Machine-wide header; offsets from Region.HEADER. All fields i32 unless said otherwise. */
+export const enum Header {
+  /** Linear address of guest physical address 0. */
+  GUEST_BASE = 0x00,
+  /** Bytes of guest physical memory; i64. */
+  GUEST_BYTES = 0x08,
+  /** One byte per physical page: 1 where translated or decoded code was read from the page. */
+  CODE_PAGES = 0x10,
+  /** Set to 1 by a write to a code page; the dispatcher clears it after invalidating. */
+  CODE_WRITTEN = 0x14,
+  /** Physical page number of the last such write. */
+  CODE_WRITTEN_PAGE = 0x18,
+}
+
+/**
+ * One CPU's block: architectural state first, then the exit protocol, then the inline filters.
+ * The memory model keeps its own pointers and geometry from Cpu.MODEL on.
+ */
+export const enum Cpu {
+  // Architectural state ------------------------------------------------------------------
+  /** rax rcx rdx rbx rsp rbp rsi rdi r8..r15, i64 each (hardware numbering). */
+  GPR = 0x000,
+  /** i64 */
+  RIP = 0x080,
+  /** Lazy flags, see FlagKind. i64 result, zero-extended to its width. */
+  CC_RESULT = 0x088,
+  /** i64 */
+  CC_SOURCE = 0x090,
+  /** i64 */
+  CC_AUX = 0x098,
+  /** i32: FlagKind * 4 + Width */
+  CC_OP = 0x0a0,
+  /** i32: 0 or 1, the direction flag. */
+  DF = 0x0a4,
+  /** i64 */
+  FS_BASE = 0x0a8,
+  /** i64 */
+  GS_BASE = 0x0b0,
+  /** i32 */
+  MXCSR = 0x0b8,
+  /** i32: rflags bits outside DF and the six arithmetic flags (IF, AC, ID, ...). */
+  RFLAGS_OTHER = 0x0bc,
+  /** x87: i32 control word, i32 status word (TOP inside), i32 abridged tag byte (1 = used). */
+  X87_CONTROL = 0x0c0,
+  X87_STATUS = 0x0c4,
+  X87_TAG = 0x0c8,
+  /** Eight physical x87 registers, 16 bytes each: i64 significand, i32 sign and exponent. */
+  X87_REGISTERS = 0x100,
+  /** xmm0..15, 16 bytes each. */
+  XMM = 0x180,
+
+  // Exit protocol ------------------------------------------------------------------------
+  /** i64: ticks left until the CPU must return to the dispatcher; clock = LIMIT - LEFT. */
+  LEFT = 0x280,
+  /** i64: the clock value at which LEFT reaches zero. */
+  LIMIT = 0x288,
+  /** i32: ExitReason. */
+  EXIT_REASON = 0x290,
+  /** i32: trap vector, marker number, or page-fault error code. */
+  EXIT_INFO = 0x294,
+  /** i64: faulting virtual address (what CR2 holds). */
+  EXIT_ADDRESS = 0x298,
+  /** i32: address of the record of the block that was executing. */
+  EXIT_RECORD = 0x2a0,
+  /** i32: ticks that the last slow-path call stalled; the caller subtracts them from its LEFT. */
+  STALL = 0x2a4,
+  /** i64: second result of a helper (remainder, high half). */
+  HELPER_RESULT = 0x2a8,
+  /** i32: 1 while a store that crosses a page boundary waits in BOUNCE for commitSplit(). */
+  SPLIT_PENDING = 0x2b0,
+  /** i32: current privilege level, 0 or 3. */
+  CPL = 0x2b4,
+  /** 64 bytes: bytes of an access that crosses into another physical page. */
+  BOUNCE = 0x2c0,
+
+  // Address translation ------------------------------------------------------------------
+  /** i64: physical address of the top page table. */
+  CR3 = 0x300,
+  /** i32: PCID of the current address space; TLB entries are tagged with it. */
+  PCID = 0x308,
+
+  /** TSC: i64 value at clock 0, then i32 numerator and i32 denominator of TSC counts per tick. */
+  TSC_OFFSET = 0x310,
+  TSC_NUMERATOR = 0x318,
+  TSC_DENOMINATOR = 0x31c,
+  /** i32 CPU number, as rdtscp, rdpid and lsl report it. */
+  TSC_AUX = 0x320,
+
+  // Inline filters: FILTER_ENTRIES x { i64 virtual line, i32 host - virtual delta, i32 0 } ---
+  /** Private to the memory model: geometry, pointers and counters. */
+  MODEL = 0x400,
+  FILTER_READ = 0x2000,
+  FILTER_WRITE = 0x4000,
+  FILTER_FETCH = 0x6000,
+  /** The same for kernel accesses, which user code must never see. */
+  FILTER_KERNEL_READ = 0x8000,
+  FILTER_KERNEL_WRITE = 0xa000,
+  FILTER_KERNEL_FETCH = 0xc000,
+}
+
+export const enum Filter {
+  ENTRIES = 512,
+  ENTRY_BYTES = 16,
+  /** Byte offset of an entry: (virtual address >> INDEX_SHIFT) & INDEX_MASK. */
+  INDEX_SHIFT = 2,
+  INDEX_MASK = 0x1ff0,
+  LINE_SHIFT = 6,
+}
+
+/** Why a CPU returned to the dispatcher. */
+export const enum ExitReason {
+  /** LEFT went below zero at the end of a block. */
+  BUDGET = 0,
+  /** `syscall`; RIP is the address after it. */
+  SYSCALL = 1,
+  /** Page fault; RIP is the instruction, EXIT_ADDRESS and EXIT_INFO (error code) are set. */
+  PAGE_FAULT = 2,
+  /** Exception; EXIT_INFO is the vector (0 #DE, 3 #BP, 6 #UD, 13 #GP, 17 #AC ...). */
+  EXCEPTION = 3,
+  /** A marker NOP was executed; EXIT_INFO is its number, RIP the address after it. */
+  MARKER = 4,
+  /** The next block has no code yet: RIP has not been decoded. */
+  UNKNOWN_BLOCK = 5,
+  /** The interpreter reached a block that is translated, or one that has become hot. */
+  DISPATCH = 6,
+  /** Code was written; the dispatcher must invalidate before going on. */
+  CODE_WRITTEN = 7,
+}
+
+/** Page-fault error code bits, as the processor pushes them. */
+export const enum PageFaultCode {
+  PRESENT = 1,
+  WRITE = 2,
+  USER = 4,
+  RESERVED = 8,
+  FETCH = 16,
+}
+
+/**
+ * A block record: one row of counters for a piece of code (a user basic block or a kernel
+ * function), kept in linear memory so that generated code can bump it. RECORD_BYTES each.
+ */
+export const enum BlockRecord {
+  /** i64: complete executions since the last harvest. */
+  COUNT = 0x00,
+  /** i64: iterations of rep string instructions since the last harvest. */
+  REP_ITERATIONS = 0x08,
+  /** i64 each, indexed by Stall: stall ticks since the last harvest. */
+  STALLS = 0x10,
+  BYTES = 0x80,
+}
+
+/** Stall cells of a block record. The ledger's Cause of cell i is STALL_CAUSES[i]. */
+export const enum Stall {
+  FRONTEND = 0,
+  BRANCH = 1,
+  L2 = 2,
+  LLC = 3,
+  DRAM = 4,
+  DTLB = 5,
+  PAGE_WALK = 6,
+  COHERENCE = 7,
+  ATOMIC = 8,
+  /** Cost of rep string iterations and other data-dependent execution. */
+  DATA_DEPENDENT = 9,
+  COUNT = 10,
+}

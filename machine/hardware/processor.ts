@@ -1,0 +1,41 @@
+/**
+ * The processor as the kernel and the machine see it: something that runs in user mode until it
+ * traps, and the same caches and TLBs for the kernel's own accesses.
+ */
+import type { Ticks } from '../core/units.ts';
+import type { ExitReason } from './layout.ts';
+
+/** Runs guest code on one CPU until it must return. */
+export interface ExecutionContext {
+  /**
+   * Runs `cpu` in user mode until its clock passes `limit` or it traps. Architectural state and the
+   * exit fields are in the CPU's block. `clock` is exact afterwards, partial blocks included.
+   */
+  run(cpu: number, limit: Ticks): ExitReason;
+}
+
+/** Read access of kernel code to the state of one CPU. Register numbers are hardware numbers. */
+export interface CpuState {
+  readonly number: number;
+  /** Address of the CPU block in linear memory. */
+  readonly block: number;
+  clock: Ticks;
+  register(index: number): bigint;
+  setRegister(index: number, value: bigint): void;
+  rip: bigint;
+  /** The complete rflags image. */
+  rflags: bigint;
+  fsBase: bigint;
+  gsBase: bigint;
+}
+
+/** Where the stall ticks of an access are booked: the address of a block record. */
+export type RecordAddress = number;
+
+/** Timed accesses to memory through one CPU's TLBs and caches, as the kernel model makes them. */
+export interface KernelAccess {
+  /** Touches the line of kernel virtual address `low`/`high` (32-bit halves). Returns stall ticks. */
+  read(low: number, high: number, record: RecordAddress): Ticks;
+  write(low: number, high: number, record: RecordAddress): Ticks;
+  fetch(low: number, high: number, record: RecordAddress): Ticks;
+}
