@@ -21,7 +21,7 @@ export function runLedgerFromMachine(source: RunLedgerSource): RunLedger {
   for (const row of ledger.rows) {
     const { name: symbol, module } = symbols.at(row.symbol);
     const window = ledger.windows[row.window]?.name ?? '';
-    const context = CONTEXTS[row.context] ?? '';
+    const context = CONTEXTS[row.context];
     const { cpu, tid, instructions, count } = row;
     retired.push({ window, context, module, symbol, instructions, count });
     row.ticks.forEach((ticks, cause) => {
