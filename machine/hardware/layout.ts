@@ -105,6 +105,8 @@ export const enum Cpu {
   TSC_DENOMINATOR = 0x31c,
   /** i32 CPU number, as rdtscp, rdpid and lsl report it. */
   TSC_AUX = 0x320,
+  /** i32: address of the table through which translated regions find each other. */
+  JUMP_CACHE = 0x324,
 
   // Inline filters: FILTER_ENTRIES x { i64 virtual line, i32 host - virtual delta, i32 0 } ---
   /** Private to the memory model: geometry, pointers and counters. */
