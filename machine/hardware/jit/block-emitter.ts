@@ -6,7 +6,12 @@ import { assert } from '../../core/assert.ts';
 import { NONE, Op, type FlagKind, type IrInstruction, type IrOp, type Width } from '../cpu/ir.ts';
 import { Cpu } from '../layout.ts';
 import { isDeferred, isRepeatable, livenessOf, naturalType, type Liveness } from './liveness.ts';
-import { CPU_LOCAL, type KnownFlags, type RegionContext, type TimedBlock } from './region-context.ts';
+import {
+  CPU_LOCAL,
+  type KnownFlags,
+  type RegionContext,
+  type TimedBlock,
+} from './region-context.ts';
 import type { FunctionWriter, Local } from './wasm-encoder.ts';
 import { ValueType, Wasm } from './wasm-opcodes.ts';
 

@@ -54,19 +54,9 @@ export function call(e: BlockEmitter, op: IrOp, index: number): void {
   }
   region.loadState();
   e.knownFlags = undefined;
-  noticeCodeWritten(e);
   w.localGet(result);
   e.assign(op.dst);
   region.release(result, I64);
-}
-
-/** A helper may have written to a code page: the block end must then leave for the dispatcher. */
-function noticeCodeWritten(e: BlockEmitter): void {
-  const { w, region } = e;
-  w.localGet(CPU_LOCAL);
-  w.localGet(region.left);
-  w.call(CoreFunction.CHECK_CODE_WRITTEN);
-  w.localSet(region.left);
 }
 
 export function callResult(e: BlockEmitter, op: IrOp): void {

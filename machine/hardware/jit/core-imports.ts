@@ -12,8 +12,6 @@ export const enum CoreFunction {
   WRITE,
   FETCH,
   COMMIT_SPLIT,
-  AFTER_WRITE,
-  CHECK_CODE_WRITTEN,
   FLAGS_IMAGE,
   HELPERS,
 }
@@ -23,8 +21,6 @@ export const REGION_TYPE: FunctionType = { parameters: [I32], results: [I32] };
 
 const ACCESS_TYPE: FunctionType = { parameters: [I32, I64, I32, I32], results: [I32] };
 
-/** (cpu, left) -> left */
-export const LEFT_TYPE: FunctionType = { parameters: [I32, I64], results: [I64] };
 export const FLAGS_IMAGE_TYPE: FunctionType = {
   parameters: [I32, I64, I64, I64],
   results: [I32],
@@ -36,8 +32,6 @@ export const CORE_IMPORTS: readonly FunctionImport[] = [
   { name: 'write', type: ACCESS_TYPE },
   { name: 'fetch', type: { parameters: [I32, I64, I32], results: [I32] } },
   { name: 'commitSplit', type: { parameters: [I32], results: [] } },
-  { name: 'afterWrite', type: LEFT_TYPE },
-  { name: 'checkCodeWritten', type: LEFT_TYPE },
   { name: 'flagsImage', type: FLAGS_IMAGE_TYPE },
   ...HELPERS.map(({ name, args }) => ({
     name,

@@ -35,8 +35,7 @@ const enum Rflags {
   OF = 11,
 }
 
-const typeOf = (width: Width): ValueType =>
-  width === Width.W64 ? ValueType.I64 : ValueType.I32;
+const typeOf = (width: Width): ValueType => (width === Width.W64 ? ValueType.I64 : ValueType.I32);
 const bitsOf = (width: Width): number => 8 << width;
 
 /** Opcodes that exist in an i32 and an i64 form. */
@@ -408,11 +407,7 @@ export function pushFlagsImage(s: FlagSource): void {
 }
 
 /** Pushes condition `code` of a flags image that `pushImage` pushes as i32. */
-export function pushImageCondition(
-  w: FunctionWriter,
-  pushImage: () => void,
-  code: number,
-): void {
+export function pushImageCondition(w: FunctionWriter, pushImage: () => void, code: number): void {
   pushCondition(
     {
       w,

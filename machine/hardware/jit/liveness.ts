@@ -115,12 +115,15 @@ function repeatsOperands(op: IrOp): boolean {
 }
 
 /** The op that computes `lhs - rhs` for a SUB flags op, so that a branch can compare directly. */
-export function subtractionOf(block: IrBlock, flags: IrOp, definition: Int32Array): IrOp | undefined {
+export function subtractionOf(
+  block: IrBlock,
+  flags: IrOp,
+  definition: Int32Array,
+): IrOp | undefined {
   if (flags.op !== Op.Flags || Number(flags.imm) !== FlagKind.SUB) return undefined;
   const index = definition[flags.a];
   const source = block.ops[index];
-  const matches =
-    source.op === Op.Sub && source.width === flags.width && source.b === flags.b;
+  const matches = source.op === Op.Sub && source.width === flags.width && source.b === flags.b;
   return matches ? source : undefined;
 }
 

@@ -86,14 +86,8 @@ function slowAccess(e: BlockEmitter, va: Local, bytes: number, direction: Direct
   w.if();
   faultAfterStall(e);
   w.end();
-  if (direction === 'read') {
-    subtractStall(e);
-    return;
-  }
-  w.localGet(CPU_LOCAL);
-  w.localGet(region.left);
-  w.call(CoreFunction.AFTER_WRITE);
-  w.localSet(region.left);
+  // A write to a code page makes this negative, so that the block's end leaves: see CODE_WRITTEN.
+  subtractStall(e);
 }
 
 /** Evaluates the address once; returns the local that holds it. */

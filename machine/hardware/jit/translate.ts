@@ -113,9 +113,7 @@ class RegionTranslator {
     this.index = new Map(blocks.map(({ ir }, i) => [ir.address, i]));
     assert(this.index.size === blocks.length, 'a region holds each block once');
     this.returnSites = returnSitesOf(blocks);
-    this.shape = shapeOf(
-      blocks.map((block) => successorsOf(block, this.index, this.returnSites)),
-    );
+    this.shape = shapeOf(blocks.map((block) => successorsOf(block, this.index, this.returnSites)));
     this.labels = blocks.map(() => 0);
     this.translated = new Uint8Array(blocks.length);
     this.predecessors = blocks.map(() => []);
@@ -293,7 +291,8 @@ class RegionTranslator {
     const { region } = this;
     const { w } = region;
     const block = this.source.blocks[node];
-    if (op.op !== Op.Exception || op.imm2 !== e.instruction.address) this.account(block);
+    // An exception's block is booked by the dispatcher, instruction by instruction.
+    if (op.op !== Op.Exception) this.account(block);
     if (op.op === Op.Branch) e.push(op.a, ValueType.I32);
     if (op.op === Op.JumpIndirect) {
       e.push(op.a, ValueType.I64);
@@ -308,6 +307,11 @@ class RegionTranslator {
         this.goTo(node, op.imm);
         return;
       case Op.Branch:
+        if (op.imm === op.imm2) {
+          w.u8(Wasm.DROP);
+          this.goTo(node, op.imm);
+          return;
+        }
         w.if();
         this.goTo(node, op.imm);
         w.else();
