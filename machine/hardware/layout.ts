@@ -129,6 +129,8 @@ export const enum Cpu {
   TSC_DENOMINATOR = 0x31c,
   /** i32 CPU number, as rdtscp, rdpid and lsl report it. */
   TSC_AUX = 0x320,
+  /** i32: address of the table through which translated regions find each other. */
+  JUMP_CACHE = 0x324,
 
   /** i32 address and i32 byte mask of the interpreter's block table; see BlockTable in bytecode.ts. */
   BLOCK_TABLE = 0x328,
