@@ -70,8 +70,9 @@ export function planExecutable(
     if (given === undefined || given.size === 0) continue;
     const { size, align } = given;
     assert(align <= PAGE_BYTES, `${name} is aligned to at most a page`);
-    // .bss continues the segment of .data, so that both need one mapping, as the kernel expects.
-    address = alignUp(address, name === '.bss' ? align : PAGE_BYTES);
+    // .bss continues the segment of .data if there is one; no page has two sets of permissions.
+    const continues = sections.at(-1)?.flags === flags;
+    address = alignUp(address, continues ? align : PAGE_BYTES);
     sections.push({ name, flags, address: BigInt(address), offset: address - base, size, align });
     address += size;
   }

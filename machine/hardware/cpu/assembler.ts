@@ -21,6 +21,11 @@ import type { EncodableInstruction, Encoding, Prefix } from './assembler-section
 import { describeOperand } from './operands.ts';
 import type { Label, Memory, Operand, Register } from './operands.ts';
 
+// Programs are written against this module alone.
+export { address, byte, dword, qword, registers, word, xmmword } from './operands.ts';
+export type { Label, Memory, Operand, Register } from './operands.ts';
+export type { SourceOf } from './assembler-sections.ts';
+
 type CodeName = Extract<keyof typeof Code, string>;
 type Encoded<Name extends string> = Name extends `${'VEX' | 'EVEX' | 'XOP' | 'MVEX'}_${string}`
   ? never
