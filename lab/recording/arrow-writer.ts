@@ -10,7 +10,7 @@ import { BufferRegion, Message } from 'apache-arrow/ipc/metadata/message';
 import type { ColumnData, ColumnSpec, TableSpec } from '../../machine/core/trace/event-table.ts';
 import { type BatchDigest, schemaSha256 } from './batch-digest.ts';
 import type { Zstd } from './codec.ts';
-import { FORMAT_VERSION, METADATA, storedNumber } from './format.ts';
+import { dictionaryIndexBytes, FORMAT_VERSION, METADATA, storedNumber } from './format.ts';
 import { storedBatch, type StoredData } from './stored-column.ts';
 
 /** Pieces in one writev: Linux takes at most 1024. */
@@ -20,6 +20,8 @@ const LENGTH_PREFIX_BYTES = 8;
 const NOT_COMPRESSED = -1n;
 
 const align8 = (n: number): number => Math.ceil(n / 8) * 8;
+
+type StringVector = arrow.Vector<arrow.Utf8>;
 
 class FileMessageWriter extends arrow.RecordBatchFileWriter {
   private pieces: Uint8Array[] = [];
@@ -32,7 +34,7 @@ class FileMessageWriter extends arrow.RecordBatchFileWriter {
   }
 
   /** Writes the schema and every dictionary, before the first batch. */
-  begin(schema: arrow.Schema, dictionaries: ReadonlyMap<number, arrow.Vector>): void {
+  begin(schema: arrow.Schema, dictionaries: ReadonlyMap<number, StringVector>): void {
     this.reset(undefined, schema);
     for (const [id, vector] of dictionaries) {
       const [data] = vector.data;
@@ -104,16 +106,20 @@ function numberType(column: ColumnSpec): arrow.DataType {
   return new arrow.Int(kind === 'signed', (bytes * 8) as 8 | 16 | 32 | 64);
 }
 
+const INDEX_TYPES = { 1: arrow.Uint8, 2: arrow.Uint16, 4: arrow.Uint32 } as const;
+
+function dictionaryType({ values = [] }: ColumnSpec, id: number): arrow.DataType {
+  const IndexType = INDEX_TYPES[dictionaryIndexBytes(values.length)];
+  return new arrow.Dictionary(new arrow.Utf8(), new IndexType(), id);
+}
+
 function fieldOf(column: ColumnSpec, index: number): arrow.Field {
   const metadata = new Map<string, string>([
     [METADATA.type, column.type],
     [METADATA.comment, column.comment],
   ]);
   if (column.unit !== undefined) metadata.set(METADATA.unit, column.unit);
-  const type =
-    column.type === 'dictionary'
-      ? new arrow.Dictionary(new arrow.Utf8(), numberType(column) as arrow.Uint32, index)
-      : numberType(column);
+  const type = column.type === 'dictionary' ? dictionaryType(column, index) : numberType(column);
   return new arrow.Field(column.name, type, false, metadata);
 }
 
@@ -143,14 +149,14 @@ interface ChildProps {
   readonly length: number;
   readonly nullCount: number;
   readonly data: StoredData;
-  readonly dictionary?: arrow.Vector;
+  readonly dictionary?: StringVector;
 }
 
 /** apache-arrow's overloads are by static type; ours are only known when the table is. */
 const makeData = arrow.makeData as (props: ChildProps) => arrow.Data;
 
 /** One chunk: a vector of several would be written as delta dictionaries, which readers reject. */
-function stringVector(values: readonly string[]): arrow.Vector {
+function stringVector(values: readonly string[]): StringVector {
   const encoded = values.map((value) => Buffer.from(value, 'utf8'));
   const valueOffsets = new Int32Array(values.length + 1);
   for (const [i, { byteLength }] of encoded.entries()) {
@@ -173,7 +179,7 @@ export class ArrowTableWriter {
   private readonly writer: FileMessageWriter;
   private readonly schema: arrow.Schema;
   /** By column index. */
-  private readonly dictionaries = new Map<number, arrow.Vector>();
+  private readonly dictionaries = new Map<number, StringVector>();
 
   /** Creates `path`, which must not exist, and writes the schema and the dictionaries. */
   constructor(

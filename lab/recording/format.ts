@@ -15,6 +15,9 @@ export const FIRST_MESSAGE_OFFSET = 8;
 
 export const TABLE_FILE_SUFFIX = '.arrow';
 
+/** Table names become file names and SQL names: nothing else may be in them. */
+export const TABLE_NAME = /^[a-z][a-z0-9_]*$/;
+
 /** A dictionary's strings together may not be longer: bounds what a hostile file can allocate. */
 export const DICTIONARY_BYTES_MAX = 64 << 20;
 /** A message's metadata may not be longer. */

@@ -107,7 +107,7 @@ export function writeLedgerTable(sink: TraceSink, rows: readonly LedgerRow[]): v
   table.finish();
 }
 
-export function windowsTable(names: readonly string[]): TableSpec {
+function windowsTable(names: readonly string[]): TableSpec {
   return {
     name: 'windows',
     comment: 'The windows of the run, one row for each CPU: what lies between two markers.',
@@ -177,22 +177,18 @@ export function writeSymbolsTable(sink: TraceSink, symbols: readonly CodeSymbol[
   table.finish();
 }
 
-export const TASK_ENDS = ['running', 'exited', 'killed'] as const;
-
 /** A thread of the run, as the kernel model knew it at the end. */
 export interface TaskRow {
   readonly tid: number;
   /** Thread group: what user space calls the process id. */
-  readonly pid: number;
-  readonly parentTid: number;
+  readonly tgid: number;
+  /** Thread id of the creator. */
+  readonly parent: number;
   /** Name, as in /proc/PID/comm. */
   readonly comm: string;
   readonly startTick: Ticks;
-  /** Null while it runs: the run's end counts. */
-  readonly endTick: Ticks | null;
-  readonly end: (typeof TASK_ENDS)[number];
-  /** Exit code, or the signal's number if killed; 0 while it runs. */
-  readonly status: number;
+  /** Absent for a task that lived to the end of the run. */
+  readonly exitTick?: Ticks;
 }
 
 function tasksTable(comms: readonly string[]): TableSpec {
@@ -203,17 +199,20 @@ function tasksTable(comms: readonly string[]): TableSpec {
     columns: [
       { name: 'tick', type: 'u64', unit: 'ticks', comment: 'When it was created.' },
       { name: 'tid', type: 'i32', comment: 'Thread id.' },
-      { name: 'dur', type: 'u64', unit: 'ticks', comment: 'Until it ended, or the run did.' },
-      { name: 'pid', type: 'i32', comment: 'Thread group (process) id.' },
-      { name: 'parent_tid', type: 'i32', comment: 'Thread that created it.' },
+      { name: 'dur', type: 'u64', unit: 'ticks', comment: 'Until it exited, or the run ended.' },
+      { name: 'tgid', type: 'i32', comment: 'Thread group (process) id.' },
+      { name: 'parent', type: 'i32', comment: 'Thread that created it.' },
       { name: 'comm', type: 'dictionary', comment: 'Name of the thread.', values: comms },
-      { name: 'end_kind', type: 'dictionary', comment: 'How it ended.', values: TASK_ENDS },
-      { name: 'status', type: 'i32', comment: 'Exit code, or the signal that killed it.' },
+      {
+        name: 'exited',
+        type: 'u8',
+        comment: '1 if it exited, 0 if it lived to the end of the run.',
+      },
     ],
   };
 }
 
-/** Writes the tasks by tid. `runEnd` stands for the end of those that still run. */
+/** Writes the tasks by tid. `runEnd` stands for the end of those that did not exit. */
 export function writeTasksTable(sink: TraceSink, tasks: readonly TaskRow[], runEnd: Ticks): void {
   const comms = dictionaryOf(tasks.map((task) => task.comm));
   const index = positions(comms);
@@ -222,12 +221,11 @@ export function writeTasksTable(sink: TraceSink, tasks: readonly TaskRow[], runE
     const row = table.next();
     table.setWide(0, row, task.startTick);
     table.set(1, row, task.tid);
-    table.setWide(2, row, Math.max(0, (task.endTick ?? runEnd) - task.startTick));
-    table.set(3, row, task.pid);
-    table.set(4, row, task.parentTid);
+    table.setWide(2, row, Math.max(0, (task.exitTick ?? runEnd) - task.startTick));
+    table.set(3, row, task.tgid);
+    table.set(4, row, task.parent);
     table.set(5, row, index.get(task.comm) ?? 0);
-    table.set(6, row, TASK_ENDS.indexOf(task.end));
-    table.set(7, row, task.status);
+    table.set(6, row, task.exitTick === undefined ? 0 : 1);
   }
   table.finish();
 }

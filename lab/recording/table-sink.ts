@@ -6,7 +6,7 @@ import type { ColumnData, TableSpec, TraceSink } from '../../machine/core/trace/
 import { ArrowTableWriter } from './arrow-writer.ts';
 import { nextChain, schemaSha256 } from './batch-digest.ts';
 import { loadZstd, type Zstd } from './codec.ts';
-import { TABLE_FILE_SUFFIX } from './format.ts';
+import { TABLE_FILE_SUFFIX, TABLE_NAME } from './format.ts';
 
 /** A batch as the manifest states it. */
 export interface BatchEntry {
@@ -28,9 +28,6 @@ export interface TableEntry {
 export type TableEntries = Readonly<Record<string, TableEntry>>;
 
 export type Compression = 'none' | 'zstd';
-
-/** Table names become file names and SQL names: nothing else may be in them. */
-const TABLE_NAME = /^[a-z][a-z0-9_]*$/;
 
 interface OpenTable {
   readonly spec: TableSpec;

@@ -5,7 +5,7 @@
  */
 import { assert } from '../../core/assert.ts';
 import type { Ticks } from '../../core/units.ts';
-import { CodePage, Cpu, Header, PageFaultCode, Region } from '../layout.ts';
+import { CodePage, Cpu, Header, Region } from '../layout.ts';
 import type { KernelAccess, RecordAddress } from '../processor.ts';
 import { instantiateCore, type MemoryExports } from './core-module.ts';
 import type { LinearMemory } from './linear-memory.ts';
@@ -157,9 +157,9 @@ export class MemoryHierarchy {
 
   /**
    * Physical address of `va` in the CPU's address space by its tables, untimed; -1 if an access
-   * with these PageFaultCode flags (WRITE, USER, FETCH) would fault.
+   * with these PageFaultCode bits (WRITE, USER, FETCH) would fault.
    */
-  translate(cpu: number, va: bigint, flags: PageFaultCode | 0 = 0): number {
+  translate(cpu: number, va: bigint, flags = 0): number {
     const physical = this.core.translate(this.linear.cpuBlock(cpu), BigInt.asIntN(64, va), flags);
     return physical === -1 ? -1 : physical >>> 0;
   }

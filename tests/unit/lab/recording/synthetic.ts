@@ -84,4 +84,3 @@ export function scratchFolder(): (name: string) => string {
   });
   return (name) => join(folder, name);
 }
-
