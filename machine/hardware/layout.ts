@@ -129,6 +129,19 @@ export const enum Cpu {
   TSC_DENOMINATOR = 0x31c,
   /** i32 CPU number, as rdtscp, rdpid and lsl report it. */
   TSC_AUX = 0x320,
+  /** i32: address of the table through which translated regions find each other. */
+  JUMP_CACHE = 0x324,
+
+  /** i32 address and i32 byte mask of the interpreter's block table; see BlockTable in bytecode.ts. */
+  BLOCK_TABLE = 0x328,
+  BLOCK_TABLE_MASK = 0x32c,
+
+  /**
+   * i32: ticks per byte of a forward rep movs or stos (0: per element, as the others), and per
+   * element of any other repeated string instruction.
+   */
+  REP_BYTE_TICKS = 0x330,
+  REP_ELEMENT_TICKS = 0x334,
 
   // Inline filters: ENTRIES x { i64 virtual line, i32 host - virtual delta, i32 0 }. A line is the
   // address shifted right logically: with an arithmetic shift -1, an empty entry, would match. ---

@@ -33,6 +33,7 @@ const typescriptRules = {
   '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
   // Machine state is numbers in typed arrays, compared with const enums everywhere.
   '@typescript-eslint/no-unsafe-enum-comparison': 'off',
+  '@typescript-eslint/no-unsafe-enum-assignment': 'off',
   // Layouts are sums of earlier members; const enums compute them at compile time.
   '@typescript-eslint/prefer-literal-enum-member': 'off',
   // Two regions of different sizes may well share a number.
