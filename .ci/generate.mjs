@@ -50,7 +50,9 @@ ${lines.map((line) => `  '${line}',`).join('\n')}
 if (process.argv.includes('--check')) {
   const committed = existsSync(OUT) ? readFileSync(OUT, 'utf8') : '';
   if (committed !== text) {
-    console.error('generated sources are out of date: run `npm run generate` and commit the result');
+    console.error(
+      'generated sources are out of date: run `npm run generate` and commit the result',
+    );
     process.exit(1);
   }
 } else {

@@ -61,7 +61,7 @@ export class Ledger {
   account(cpu: number, tid: number, context: Context, symbol: number): AccountId {
     const owner = (cpu * 8 + context) * 2 ** 32 + tid;
     let bySymbol = this.index.get(owner);
-    if (bySymbol === undefined) this.index.set(owner, (bySymbol = new Map()));
+    if (bySymbol === undefined) this.index.set(owner, (bySymbol = new Map<number, number>()));
     let id = bySymbol.get(symbol);
     if (id === undefined) {
       id = this.accounts.length;

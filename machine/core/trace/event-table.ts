@@ -30,12 +30,7 @@ export interface TableSpec {
 }
 
 /** 64-bit columns are filled as two 32-bit halves: no BigInt on the way. */
-export type ColumnData =
-  | Uint8Array
-  | Uint16Array
-  | Uint32Array
-  | Int32Array
-  | Float64Array;
+export type ColumnData = Uint8Array | Uint16Array | Uint32Array | Int32Array | Float64Array;
 
 /** Takes full batches in order. `rows` of each column are valid; 64-bit columns hold 2 x rows u32. */
 export interface TraceSink {

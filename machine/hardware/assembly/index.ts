@@ -3,3 +3,8 @@
  * AssemblyScript; compiled by `npm run generate`. Entry file: exports only.
  */
 export * from './access';
+export * from './divide';
+export { readTsc } from './clock';
+export { cpuid } from './cpuid';
+export { interpret } from './interpret';
+export { repString } from './string';

@@ -1,0 +1,124 @@
+/**
+ * Expected retired counts per address: QEMU's, and for the addresses where QEMU and Linux on a real
+ * processor disagree, or where the position of the stack matters, both. See oracle/README.md.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gunzipSync, gzipSync } from 'node:zlib';
+
+import { FIXTURES, loadBinary } from './fixtures.ts';
+import { CASES } from './programs.ts';
+import { executableRanges, symbolOf } from './symbols.ts';
+
+/** Retired times by link-time address. A rep string instruction counts once each time it begins. */
+export type Counts = ReadonlyMap<number, number>;
+
+/** What the two oracles say of an address whose count is not the machine's alone to decide. */
+export interface Varying {
+  readonly qemu: number;
+  readonly native: number;
+}
+
+interface StoredCounts {
+  /** Each address less the one before it. */
+  readonly addressSteps: readonly number[];
+  readonly counts: readonly number[];
+  /** Address, QEMU's count, native count. */
+  readonly varying: readonly (readonly [number, number, number])[];
+}
+
+export interface Difference {
+  readonly symbol: string;
+  readonly address: string;
+  readonly expected: number;
+  readonly actual: number;
+}
+
+export interface VaryingReport {
+  readonly addresses: number;
+  readonly asQemu: number;
+  readonly asNative: number;
+  /** Addresses where the machine agrees with neither, counted by symbol. */
+  readonly neither: Readonly<Record<string, number>>;
+}
+
+export class ExpectedCounts {
+  readonly qemu: Counts;
+  readonly varying: ReadonlyMap<number, Varying>;
+  readonly #elf: Uint8Array;
+
+  constructor(elf: Uint8Array, qemu: Counts, varying: ReadonlyMap<number, Varying>) {
+    this.#elf = elf;
+    this.qemu = qemu;
+    this.varying = varying;
+  }
+
+  /** Whether the link-time address is code of the image, rather than of the vDSO or generated. */
+  contains(address: number): boolean {
+    return executableRanges(this.#elf).some(({ start, end }) => address >= start && address < end);
+  }
+
+  /** Addresses outside `varying` whose count is not QEMU's; empty when the machine is right. */
+  differences(actual: Counts): Difference[] {
+    const differences: Difference[] = [];
+    const addresses = new Set([...this.qemu.keys(), ...actual.keys()]);
+    for (const address of [...addresses].sort((a, b) => a - b)) {
+      const expected = this.qemu.get(address) ?? 0;
+      const count = actual.get(address) ?? 0;
+      if (expected === count || this.varying.has(address)) continue;
+      const symbol = symbolOf(this.#elf, address);
+      differences.push({ symbol, address: `0x${address.toString(16)}`, expected, actual: count });
+    }
+    return differences;
+  }
+
+  /** How the machine stands between the oracles at the varying addresses. */
+  varyingReport(actual: Counts): VaryingReport {
+    const neither: Record<string, number> = {};
+    let asQemu = 0;
+    let asNative = 0;
+    for (const [address, { qemu, native }] of this.varying) {
+      const count = actual.get(address) ?? 0;
+      if (count === qemu) asQemu++;
+      if (count === native) asNative++;
+      if (count === qemu || count === native) continue;
+      const symbol = symbolOf(this.#elf, address);
+      neither[symbol] = (neither[symbol] ?? 0) + 1;
+    }
+    return { addresses: this.varying.size, asQemu, asNative, neither };
+  }
+}
+
+export function countsFile(caseName: string): string {
+  return join(FIXTURES, `${caseName.replace('/', '.')}.counts.json.gz`);
+}
+
+export function packCounts(qemu: Counts, varying: ReadonlyMap<number, Varying>): Uint8Array {
+  const rows = [...qemu].sort(([a], [b]) => a - b);
+  const stored: StoredCounts = {
+    addressSteps: rows.map(([address], index) => address - (rows[index - 1]?.[0] ?? 0)),
+    counts: rows.map(([, count]) => count),
+    varying: [...varying]
+      .sort(([a], [b]) => a - b)
+      .map(([address, both]) => [address, both.qemu, both.native]),
+  };
+  return gzipSync(JSON.stringify(stored), { level: 9 });
+}
+
+/** Expected counts of a case that is marked `counted`. */
+export function loadCounts(caseName: string): ExpectedCounts {
+  const text = gunzipSync(readFileSync(countsFile(caseName))).toString();
+  const stored = JSON.parse(text) as StoredCounts;
+  const qemu = new Map<number, number>();
+  let address = 0;
+  stored.addressSteps.forEach((step, index) => {
+    address += step;
+    qemu.set(address, stored.counts[index] ?? 0);
+  });
+  const varying = new Map(stored.varying.map(([at, ...both]) => [at, pair(both)]));
+  return new ExpectedCounts(loadBinary(CASES[caseName]?.binary ?? ''), qemu, varying);
+}
+
+function pair([qemu, native]: [number, number]): Varying {
+  return { qemu, native };
+}
