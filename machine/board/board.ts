@@ -40,6 +40,8 @@ export interface MemorySpec {
   readonly pageWalkCycles: Figure;
   /** Cycles of an access served by DRAM, beyond the LLC lookup. */
   readonly dramCycles: Figure;
+  /** Cycles until a line that another CPU holds has come over, beyond the L1 hit. */
+  readonly lineTransferCycles: Figure;
 }
 
 /** Throughput and latency of a group of instructions. */

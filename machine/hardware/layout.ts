@@ -26,10 +26,31 @@ export const enum Header {
   GUEST_BYTES = 0x08,
   /** One byte per physical page: 1 where translated or decoded code was read from the page. */
   CODE_PAGES = 0x10,
-  /** Set to 1 by a write to a code page; the dispatcher clears it after invalidating. */
+  /**
+   * How many code pages were written since the dispatcher last looked; see CodePage. Such a write
+   * is never filtered, and a user's makes its block the last one: it takes Budget.FORCE from
+   * Cpu.LIMIT and adds as much to Cpu.STALL, so that LEFT goes negative while LIMIT - LEFT, the
+   * clock, stays exact. The block runs to its end; the exit says BUDGET, and the dispatcher, which
+   * looks here before it runs anything, invalidates the pages and clears this field.
+   */
   CODE_WRITTEN = 0x14,
   /** Physical page number of the last such write. */
   CODE_WRITTEN_PAGE = 0x18,
+}
+
+/** Values of the bytes at Header.CODE_PAGES. */
+export const enum CodePage {
+  NONE = 0,
+  CODE = 1,
+  /** Holds code that is out of date: written since the dispatcher last looked. */
+  WRITTEN = 3,
+}
+
+export const enum Budget {
+  /** The most that a dispatcher may put in Cpu.LEFT. */
+  MAX = 0x3fffffff,
+  /** What a write to a code page takes from LEFT and LIMIT; more than MAX. */
+  FORCE = 0x40000000,
 }
 
 /**
@@ -82,7 +103,10 @@ export const enum Cpu {
   EXIT_ADDRESS = 0x298,
   /** i32: address of the record of the block that was executing. */
   EXIT_RECORD = 0x2a0,
-  /** i32: ticks that the last slow-path call stalled; the caller subtracts them from its LEFT. */
+  /**
+   * i32: ticks that the last slow-path call stalled; the caller subtracts them from its LEFT, also
+   * when the call reported a fault.
+   */
   STALL = 0x2a4,
   /** i64: second result of a helper (remainder, high half). */
   HELPER_RESULT = 0x2a8,
@@ -105,8 +129,22 @@ export const enum Cpu {
   TSC_DENOMINATOR = 0x31c,
   /** i32 CPU number, as rdtscp, rdpid and lsl report it. */
   TSC_AUX = 0x320,
+  /** i32: address of the table through which translated regions find each other. */
+  JUMP_CACHE = 0x324,
 
-  // Inline filters: FILTER_ENTRIES x { i64 virtual line, i32 host - virtual delta, i32 0 } ---
+  /** i32 address and i32 byte mask of the interpreter's block table; see BlockTable in bytecode.ts. */
+  BLOCK_TABLE = 0x328,
+  BLOCK_TABLE_MASK = 0x32c,
+
+  /**
+   * i32: ticks per byte of a forward rep movs or stos (0: per element, as the others), and per
+   * element of any other repeated string instruction.
+   */
+  REP_BYTE_TICKS = 0x330,
+  REP_ELEMENT_TICKS = 0x334,
+
+  // Inline filters: ENTRIES x { i64 virtual line, i32 host - virtual delta, i32 0 }. A line is the
+  // address shifted right logically: with an arithmetic shift -1, an empty entry, would match. ---
   /** Private to the memory model: geometry, pointers and counters. */
   MODEL = 0x400,
   FILTER_READ = 0x2000,

@@ -1,5 +1,6 @@
 /**
  * The intermediate representation: the one definition of what each guest instruction does.
+ * AssemblyScript compiles this file too: const enums and types only, no table of objects.
  *
  * An instruction is lifted to a few ops over single-assignment temporaries; the interpreter and
  * the translator to WebAssembly both execute these ops and nothing else. Rules that both rely on:
@@ -14,6 +15,8 @@
  *   transfer, at most BLOCK_INSTRUCTIONS_MAX long; it ends before an instruction that starts in
  *   the next page, and an instruction that straddles two pages is a block of its own. What a block
  *   is depends on its entry address and the code bytes alone, never on the executor.
+ * - An instruction that reads the clock (rdtsc, rdtscp) starts a block, so that the clock it reads
+ *   includes everything before it.
  */
 
 export const BLOCK_INSTRUCTIONS_MAX = 64;
@@ -61,6 +64,9 @@ export const enum Op {
   /** dst = high 64 bits of the 64 x 64 product (W64 only), unsigned and signed */
   MulHighU,
   MulHighS,
+  /** dst = a / b, W64 only; the lifter has trapped b = 0 and (DivS) the overflow before */
+  DivU,
+  DivS,
   /** dst = number of zero bits above (below) the first one; width when a is 0 */
   Clz,
   Ctz,
@@ -99,6 +105,11 @@ export const enum Op {
   // Flags (lazy) ------------------------------------------------------------------------------
   /** CC = { kind imm, width, result a, source b, aux c }; see FlagKind */
   Flags,
+  /**
+   * The same when c is not 0 (aux is then 0), else CC stays: shifts by a count that may be zero.
+   * Kinds SHIFT and RAW only.
+   */
+  FlagsIf,
   /** dst = condition imm (x86 encoding 0..15) of the current flags: 1 or 0 */
   Condition,
   /** dst = the six arithmetic flags at their rflags positions */
@@ -110,9 +121,16 @@ export const enum Op {
   SetXmm,
   /** dst = 128-bit constant: imm is the low half, imm2 the high half */
   VectorConst,
-  /** dst = a op b, imm is a WebAssembly SIMD opcode (after the 0xfd prefix) taking v128s to v128 */
+  /**
+   * dst = a op b (op a when b is NONE): imm is a WebAssembly SIMD opcode (after the 0xfd prefix)
+   * taking v128s to v128. A NaN that a float add, sub, mul, div or sqrt produces is the processor's:
+   * a made quiet when a is a NaN, else b made quiet when b is one, else the negative default NaN.
+   */
   Vector,
-  /** dst = a op b, scalar float on lane 0, other lanes from a: imm is the wasm scalar opcode (f64 or f32) */
+  /**
+   * dst = a op b, scalar float on lane 0, other lanes from a: imm is the wasm scalar opcode (f64 or
+   * f32 add, sub, mul, div; sqrt takes lane 0 of b). `width` is that of the lane. NaNs as in Vector.
+   */
   ScalarFloat,
   /** dst = i8x16.shuffle a, b with the 16 lane indices of imm (low 8) and imm2 (high 8) */
   Shuffle,
@@ -126,10 +144,12 @@ export const enum Op {
   Bitmask,
 
   // Calls -------------------------------------------------------------------------------------
-  /** dst = helper imm(a, b, c); see Helper. Some spill all state and may fault */
+  /** dst = helper imm(a, b, c); see Helper and helpers.ts */
   Call,
-  /** dst = second result of the preceding Call */
+  /** dst = second result of the preceding Call: the i64 in Cpu.HELPER_RESULT */
   CallResult,
+  /** When a is 1: exit with ExitReason.EXCEPTION, vector imm, RIP at this instruction, as a fault */
+  TrapIf,
 
   // Terminators: exactly one, last in the block --------------------------------------------------
   /** Go to imm. */
@@ -140,7 +160,7 @@ export const enum Op {
   JumpIndirect,
   /** Exit with ExitReason.SYSCALL; imm is the next address. */
   Syscall,
-  /** Exit with ExitReason.EXCEPTION, vector imm; RIP stays at this instruction (after it for #BP). */
+  /** Exit with ExitReason.EXCEPTION, vector imm, RIP imm2 (this instruction; after it for #BP). */
   Exception,
   /** Exit with ExitReason.MARKER, number imm; imm2 is the next address. */
   Marker,
@@ -156,7 +176,8 @@ export const enum JumpKind {
 /**
  * How the lazy flags follow from { result, source, aux }. `lhs op rhs = result`:
  * ADD, ADC: source = rhs (aux = carry in). SUB, SBB: source = rhs (aux = borrow in).
- * INC, DEC: aux = CF, unchanged. LOGIC: CF = OF = AF = 0. SHIFT: source = CF, aux = OF, AF = 0.
+ * INC, DEC: aux = CF, unchanged. LOGIC: CF = OF = AF = 0. SHIFT: source = CF and OF at their rflags
+ * positions (bits 0 and 11), AF = 0; SF ZF PF from result.
  * MULTIPLY: source = CF = OF; SF ZF PF from result. RAW: source = the flags at their rflags positions.
  */
 export const enum FlagKind {
@@ -206,4 +227,55 @@ export interface IrBlock {
   readonly ops: readonly IrOp[];
   /** Temporaries used; numbered 0..temps-1, integer and vector ones in one numbering. */
   readonly temps: number;
+}
+
+/**
+ * Helpers: exports of the AssemblyScript core with the signature (cpu: i32, i64 for each argument)
+ * -> i64, a second result in Cpu.HELPER_RESULT. Floating-point arguments and results are bit
+ * patterns. How to call each is in helpers.ts. Helpers read MXCSR and the x87 fields in the CPU block, so SetState writes through.
+ */
+export const enum Helper {
+  /** (high, low, divisor) -> quotient, remainder; a quotient beyond 64 bits was trapped before. */
+  DivideU128,
+  DivideS128,
+  /** (high, low, divisor) -> 1 when DivideS128 would overflow or divide by zero. */
+  DivideS128Overflows,
+  /** (value, count, log2 width + 8 * carry) -> value; second result CF and OF at rflags positions. */
+  RotateCarryLeft,
+  RotateCarryRight,
+  /** (integer) -> bits, rounded as MXCSR says. */
+  F64FromI64,
+  F32FromI64,
+  /** (bits, 1 to truncate, 0 to round as MXCSR says) -> integer, the indefinite one out of range. */
+  F64ToI64,
+  F64ToI32,
+  F32ToI64,
+  F32ToI32,
+  /** (bits) -> bits */
+  F32FromF64,
+  F64FromF32,
+  /** (bits a, bits b) -> ZF PF CF at their rflags positions, as comisd a, b. */
+  CompareF64,
+  CompareF32,
+  /** (StringOp + 8 * log2 width + 32 * (1 rep/repe, 2 repne)) on rsi, rdi, rcx, rax and memory. */
+  RepString,
+  /** (leaf, subleaf) -> eax and ebx << 32; second result ecx and edx << 32. */
+  Cpuid,
+  /** () -> time stamp counter. */
+  ReadTsc,
+  /** (virtual address), 16-byte aligned. */
+  FxSave,
+  FxRestore,
+  /** (operation, operand, operand) -> result: register operations of the x87 unit; see x87. */
+  X87,
+  /** (operation, virtual address): x87 operations on memory operands longer than 8 bytes. */
+  X87Memory,
+}
+
+export const enum StringOp {
+  MOVS,
+  STOS,
+  LODS,
+  CMPS,
+  SCAS,
 }

@@ -30,7 +30,10 @@ describe('lab replay', () => {
       const manifest = path.join(run, 'manifest.json');
       const text = readFileSync(manifest, 'utf8');
       const changed = text.replace('"pti=off"', '"pti=on"').replace('pti=auto', 'pti=on');
-      writeFileSync(manifest, changed === text ? text.replace(/"seed": *"?1\b/, '"seed":2') : changed);
+      writeFileSync(
+        manifest,
+        changed === text ? text.replace(/"seed": *"?1\b/, '"seed":2') : changed,
+      );
       const { status, stdout, stderr } = lab('replay', run);
       expect(status).toBe(1);
       expect(stdout + stderr).toMatch(/diverge/);

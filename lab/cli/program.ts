@@ -1,0 +1,55 @@
+/**
+ * The `lab` command: a table of subcommands, of which only the one asked for is loaded, so that
+ * `lab --help` does not wait for the database or the machine.
+ */
+import { Command } from 'commander';
+import packageJson from '../../package.json' with { type: 'json' };
+import { ExitCode } from './errors.ts';
+
+interface Subcommand {
+  readonly name: string;
+  readonly summary: string;
+  readonly load: () => Promise<Command>;
+}
+
+/** In the order of a first session. */
+const SUBCOMMANDS: readonly Subcommand[] = [
+  {
+    name: 'run',
+    summary: 'run a workload or a static ELF program and record it',
+    load: async () => (await import('./run.ts')).runCommand(),
+  },
+  {
+    name: 'list',
+    summary: 'what there is: workloads, boards, kernel words, events, system calls, SQL views',
+    load: async () => (await import('./list.ts')).listCommand(),
+  },
+  {
+    name: 'doctor',
+    summary: 'check that this host can run the lab',
+    load: async () => (await import('./doctor.ts')).doctorCommand(),
+  },
+];
+
+const EXIT_CODES = `
+Exit codes: ${ExitCode.OK} ok, ${ExitCode.FAILED} regression, divergence or failed assertion, ${ExitCode.USAGE} bad usage or input,
+${ExitCode.INFRASTRUCTURE} infrastructure, ${ExitCode.INTERRUPTED} interrupted. Every command takes --json and honours NO_COLOR.`;
+
+/** Builds the program with the subcommand that `args` names; the others only show in the help. */
+export async function createProgram(args: readonly string[]): Promise<Command> {
+  const program = new Command('lab')
+    .description(packageJson.description)
+    .version(packageJson.version)
+    .exitOverride()
+    // Errors are printed once, in our own form, by the caller.
+    .configureOutput({ outputError: () => undefined })
+    .addHelpText('after', EXIT_CODES);
+  const wanted = args.find((argument) => !argument.startsWith('-'));
+  const asksForHelpOf = wanted === 'help' ? args[args.indexOf('help') + 1] : undefined;
+  for (const { name, summary, load } of SUBCOMMANDS) {
+    const isWanted = name === wanted || name === asksForHelpOf;
+    const command = isWanted ? await load() : new Command(name);
+    program.addCommand(command.summary(summary).copyInheritedSettings(program));
+  }
+  return program;
+}

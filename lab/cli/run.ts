@@ -1,0 +1,38 @@
+/** `lab run TARGET [options] -- guest arguments`: runs an experiment and records it. */
+import { Command } from 'commander';
+import {
+  addExperimentOptions,
+  executionOf,
+  experimentOf,
+  type ExperimentOptions,
+} from './experiment-options.ts';
+
+interface RunOptions extends ExperimentOptions {
+  readonly out?: string;
+  readonly zstd?: boolean;
+  readonly json?: boolean;
+}
+
+const EXAMPLES = `
+Examples:
+  lab run vdso-vs-syscall --board zen4-vm --kernel 'pti=on'
+  lab run ./hello --env LANG=C --events page_fault_user -- first second`;
+
+export function runCommand(): Command {
+  const command = new Command('run')
+    .description('Runs a workload or a static ELF program on the model and records everything.')
+    .argument('<target>', "workload ('lab list workloads') or ELF file")
+    .argument('[arguments...]', "the program's arguments, after '--'")
+    .option('--kernel <words>', "kernel command line ('lab list kernel')");
+  addExperimentOptions(command)
+    .option('--out <folder>', 'where to write the run (default: a new folder in runs/)')
+    .option('--zstd', 'compress the tables')
+    .option('--json', 'print the result as JSON')
+    .addHelpText('after', EXAMPLES);
+  return command.action(async (target: string, words: string[], options: RunOptions) => {
+    const experiment = experimentOf(target, words, options);
+    const execution = executionOf(options);
+    const { runExperiment } = await import('../experiment/run-experiment.ts');
+    await runExperiment(experiment, execution, { json: options.json ?? false });
+  });
+}

@@ -1,0 +1,109 @@
+/**
+ * An experiment: everything that decides the result of a run, and nothing else. It goes into the
+ * manifest in full, and replay starts from it. How a run is executed (`Execution`) changes how long
+ * it takes and never what comes out.
+ */
+import type { Tier } from '../../machine/board/machine-api.ts';
+import { nearest, UserError } from '../cli/errors.ts';
+
+export interface Experiment {
+  /** Name of a workload, or path of a static ELF file. */
+  readonly target: string;
+  /** The program's arguments after argv[0]. */
+  readonly guestArguments: readonly string[];
+  /** `NAME=value` each, in the order given. */
+  readonly env: readonly string[];
+  /** The kernel's command line, in Linux's own words. */
+  readonly kernel: string;
+  readonly board: string;
+  /** Parameters of the workload, as text; the workload says what they mean. */
+  readonly params: Readonly<Record<string, string>>;
+  readonly seed: number;
+  /** Tables to record beside those that are always recorded. */
+  readonly events: readonly string[];
+}
+
+/** How to execute an experiment. */
+export interface Execution {
+  readonly tier: Tier;
+  /** The inline line filter of the memory model. */
+  readonly filter: boolean;
+  /** Compress the tables. */
+  readonly zstd: boolean;
+  /** Folder to write the run to; a new one in `runs/` when absent. */
+  readonly out: string | undefined;
+}
+
+export const DEFAULT_BOARD = 'zen4-vm';
+export const DEFAULT_SEED = 1;
+export const TIERS: readonly Tier[] = ['interpreter', 'translator', 'auto'];
+
+/** Checks `NAME=value` words. Values may hold anything but NUL, names neither `=` nor NUL. */
+export function parseEnv(words: readonly string[]): string[] {
+  return Object.entries(parsePairs(words, '--env')).map(([name, value]) => `${name}=${value}`);
+}
+
+/** Parses `name=value` words of `--param`. */
+export function parseParams(words: readonly string[]): Record<string, string> {
+  return parsePairs(words, '--param');
+}
+
+function parsePairs(words: readonly string[], option: string): Record<string, string> {
+  // A null prototype would not survive JSON; a Map keeps `__proto__` an ordinary name until then.
+  const pairs = new Map<string, string>();
+  for (const word of words) {
+    const equals = word.indexOf('=');
+    if (equals <= 0) {
+      const remedy = `write ${option} NAME=VALUE`;
+      throw new UserError(`'${word}' has no ${equals === 0 ? 'name' : 'value'}`, {
+        place: option,
+        remedy,
+      });
+    }
+    if (word.includes('\0')) throw new UserError('a value holds a NUL byte', { place: option });
+    const name = word.slice(0, equals);
+    if (pairs.has(name)) {
+      const remedy = 'give each name once';
+      throw new UserError(`'${name}' is given twice`, { place: option, remedy });
+    }
+    pairs.set(name, word.slice(equals + 1));
+  }
+  return Object.fromEntries(pairs);
+}
+
+/** A seed is an integer from 0 to 2^53 - 1, decimal or 0x hexadecimal. */
+export function parseSeed(text: string): number {
+  const seed = /^(\d+|0x[\da-f]+)$/i.test(text) ? Number(text) : NaN;
+  if (!Number.isSafeInteger(seed)) {
+    throw new UserError(`'${text}' is not a seed`, {
+      place: '--seed',
+      remedy: 'give an integer from 0 to 2^53 - 1',
+    });
+  }
+  return seed;
+}
+
+/** Parses a comma-separated list of table names; duplicates count once. Order is kept. */
+export function parseEvents(text: string): string[] {
+  const names = text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+  if (names.length === 0) {
+    throw new UserError('no event named', {
+      place: '--events',
+      remedy: "give names separated by commas; 'lab list events' shows them",
+    });
+  }
+  return [...new Set(names)];
+}
+
+export function parseTier(text: string): Tier {
+  const tier = TIERS.find((name) => name === text);
+  if (tier !== undefined) return tier;
+  const near = nearest(text, TIERS);
+  throw new UserError(`unknown tier '${text}'`, {
+    place: '--tier',
+    remedy: `${near === undefined ? '' : `did you mean '${near}'? `}choose from ${TIERS.join(', ')}`,
+  });
+}

@@ -1,0 +1,109 @@
+/**
+ * The page walker: 4-level x86-64 page tables in guest physical memory, read through the L1D.
+ * Sets accessed and dirty bits. AssemblyScript.
+ * Omits: paging-structure caches, 5-level tables, nested paging, protection keys, SMEP and SMAP.
+ * Supervisor writes honour read-only pages (CR0.WP = 1); execute-disable is on (EFER.NXE = 1).
+ */
+import { Cpu, Header, PageFaultCode, Region, Stall } from '../layout';
+import { Model, TlbData } from '../memory/model-layout';
+import { accessL1 } from './cache';
+import { beginWalk, count, endWalk, post } from './stall';
+import { NEED_EXECUTE } from './tlb';
+
+const PRESENT: i64 = 1;
+const ACCESSED: i64 = 0x20;
+const PAGE_SIZE_BIT: i64 = 0x80;
+const NO_EXECUTE: i64 = i64.MIN_VALUE;
+const FRAME_MASK: i64 = 0x000ffffffffff000;
+
+/** Result of a walk: frame and TlbData flags (bit 63: no execute), and PageSize. */
+export let walkData: i64 = 0;
+export let walkSize: i32 = 0;
+/** Of a failed walk: the page-fault error code. */
+export let faultCode: i32 = 0;
+
+/** Whether a walk leaves traces: time, cache contents, accessed and dirty bits. */
+let timed: bool = false;
+
+@inline function guestBase(): usize {
+  return <usize>load<u32>(Region.HEADER, Header.GUEST_BASE);
+}
+
+@inline function fail(need: i64, code: i32): bool {
+  if ((need & TlbData.WRITABLE) != 0) code |= PageFaultCode.WRITE;
+  if ((need & TlbData.USER) != 0) code |= PageFaultCode.USER;
+  if ((need & NEED_EXECUTE) != 0) code |= PageFaultCode.FETCH;
+  faultCode = code;
+  return false;
+}
+
+/** Sets bits in a table entry that lack there. */
+@inline function mark(cpu: usize, physical: i64, entry: i64, bits: i64): void {
+  if (!timed || (entry & bits) == bits) return;
+  accessL1(cpu, cpu + Model.L1D, <u32>(physical >> 6), true);
+  store<i64>(guestBase() + <usize>physical, entry | bits);
+}
+
+/** Walks the tables of the current address space; false after a fault. */
+function walkTables(cpu: usize, va: i64, need: i64): bool {
+  const guestBytes = load<i64>(Region.HEADER, Header.GUEST_BYTES);
+  let table = load<i64>(cpu, Cpu.CR3) & FRAME_MASK;
+  let permissions: i64 = TlbData.WRITABLE | TlbData.USER;
+  let noExecute: i64 = 0;
+  for (let level = 3; level >= 0; level--) {
+    const physical = table + (((va >>> (12 + 9 * <i64>level)) & 511) << 3);
+    if (physical >= guestBytes) return fail(need, PageFaultCode.PRESENT | PageFaultCode.RESERVED);
+    if (timed) accessL1(cpu, cpu + Model.L1D, <u32>(physical >> 6), false);
+    const entry = load<i64>(guestBase() + <usize>physical);
+    if ((entry & PRESENT) == 0) return fail(need, 0);
+    permissions &= entry;
+    noExecute |= entry & NO_EXECUTE;
+    if (level > 0 && (entry & PAGE_SIZE_BIT) == 0) {
+      mark(cpu, physical, entry, ACCESSED);
+      table = entry & FRAME_MASK;
+      continue;
+    }
+    const bytes = <i64>4096 << (9 * <i64>level);
+    const frame = entry & FRAME_MASK & ~(bytes - 1);
+    if (level == 3 || frame + bytes > guestBytes) {
+      return fail(need, PageFaultCode.PRESENT | PageFaultCode.RESERVED);
+    }
+    const flags = need & (TlbData.WRITABLE | TlbData.USER);
+    if ((permissions & flags) != flags || ((need & NEED_EXECUTE) != 0 && noExecute != 0)) {
+      return fail(need, PageFaultCode.PRESENT);
+    }
+    const used = (need & TlbData.WRITABLE) != 0 ? ACCESSED | TlbData.DIRTY : ACCESSED;
+    mark(cpu, physical, entry, used);
+    walkData = frame | permissions | noExecute | ((entry | used) & (TlbData.DIRTY | TlbData.GLOBAL));
+    walkSize = level;
+    return true;
+  }
+  return false;
+}
+
+/** A walk by the hardware; posts its ticks. `need` is what the access needs, see tlb.allows. */
+export function walk(cpu: usize, va: i64, need: i64): bool {
+  beginWalk();
+  count(cpu + Model.WALKS);
+  post(Stall.PAGE_WALK, load<i32>(cpu, Model.WALK_TICKS));
+  timed = true;
+  const done = walkTables(cpu, va, need);
+  timed = false;
+  endWalk();
+  return done;
+}
+
+/**
+ * What the page tables say, at no cost and without a trace: the physical address of `va`, or -1 if
+ * an access with these PageFaultCode flags (WRITE, USER, FETCH) would fault (faultCode is set).
+ */
+export function translate(cpu: usize, va: i64, flags: i32): i32 {
+  if (((va << 16) >> 16) != va) return -1;
+  let need: i64 = 0;
+  if ((flags & PageFaultCode.WRITE) != 0) need |= TlbData.WRITABLE;
+  if ((flags & PageFaultCode.USER) != 0) need |= TlbData.USER;
+  if ((flags & PageFaultCode.FETCH) != 0) need |= NEED_EXECUTE;
+  if (!walkTables(cpu, va, need)) return -1;
+  const offset = va & ((<i64>4096 << (9 * <i64>walkSize)) - 1);
+  return <i32>((walkData & FRAME_MASK & ~((<i64>4096 << (9 * <i64>walkSize)) - 1)) + offset);
+}

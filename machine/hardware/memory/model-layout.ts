@@ -1,0 +1,159 @@
+/**
+ * Where the memory model keeps its geometry, pointers and counters: fields of the CPU block from
+ * Cpu.MODEL on, and of the header for what the CPUs share. Read by TypeScript (which fills it from
+ * a board) and by the AssemblyScript core; `const enum`s only, like layout.ts.
+ */
+
+/**
+ * A cache. Tags are i32: line number << 1 | dirty, CACHE_INVALID when empty. A row (one set) is
+ * padded to a multiple of four tags so that it can be searched four at a time.
+ * First-level caches replace in FIFO order; the others keep each row in order of last use.
+ */
+export const enum CacheField {
+  /** i32 each: address of the tags, sets - 1, ways, bytes of a row. */
+  TAGS = 0x00,
+  SET_MASK = 0x04,
+  WAYS = 0x08,
+  ROW_BYTES = 0x0c,
+  /** First level only. i32 address of one i32 per set: the way that is replaced next. */
+  NEXT = 0x10,
+  /** First level only. i32 address of the back-pointers, laid out as the tags; see Back. */
+  BACK = 0x14,
+  /** i32: ticks of an access served here, beyond a first-level hit. */
+  TICKS = 0x18,
+  /** Counters, i64. First-level hits cannot be counted: the inline filter serves most of them. */
+  HITS = 0x20,
+  MISSES = 0x28,
+  WRITEBACKS = 0x30,
+  /** Lines that another CPU's write took away. */
+  DROPS = 0x38,
+  BYTES = 0x40,
+}
+
+/**
+ * A back-pointer: which entries of the inline filters hold the line of this way. Two u16 byte
+ * offsets of filter entries, one for the user filters and one for the kernel's, or NONE.
+ */
+export const enum Back {
+  USER = 0,
+  KERNEL = 2,
+  NONE = 0xffff,
+}
+
+/** i32 tag of an empty way. */
+export const enum CacheTag {
+  INVALID = -1,
+  DIRTY = 1,
+}
+
+/**
+ * A TLB. A first-level one has parallel arrays indexed by set * ways + way; the second-level one
+ * has rows of { i64 tag, i64 data } in order of last use. Tags are TlbTag, data is TlbData.
+ */
+export const enum TlbField {
+  /** i32 each. */
+  TAGS = 0x00,
+  DATA = 0x04,
+  /** First level only: i64 per entry, which filter entries may hold lines of this page. */
+  MASKS = 0x08,
+  NEXT = 0x0c,
+  /** First level only: TLB_HINTS i32 guesses of the entry of a page, by hash; verified on use. */
+  HINTS = 0x10,
+  SET_MASK = 0x14,
+  WAYS = 0x18,
+  ENTRIES = 0x1c,
+  TICKS = 0x20,
+  /** Six i32: valid entries by page size * 2 + global, so that absent kinds are not searched. */
+  KINDS = 0x28,
+  HITS = 0x40,
+  MISSES = 0x48,
+  BYTES = 0x50,
+}
+
+/** Fields of a TLB tag (i64); 0 is an empty entry. */
+export const enum TlbTag {
+  /** Bits 0..35: virtual page number of the 4 KiB page that the translation begins at. */
+  VPN_BITS = 36,
+  /** Bits 36..48: PCID, or GLOBAL. */
+  PCID_SHIFT = 36,
+  GLOBAL = 0x1000,
+  /** Bits 49..50: PageSize. */
+  SIZE_SHIFT = 49,
+  /** Bit 51: set in every valid tag. */
+  VALID_SHIFT = 51,
+}
+
+/** Flags in the data of a TLB entry, at their places in a page table entry; the rest is the frame. */
+export const enum TlbData {
+  WRITABLE = 0x2,
+  USER = 0x4,
+  DIRTY = 0x40,
+  GLOBAL = 0x100,
+}
+
+export const enum PageSize {
+  SIZE_4K = 0,
+  SIZE_2M = 1,
+  SIZE_1G = 2,
+  COUNT = 3,
+}
+
+export const enum ModelLimit {
+  TLB_HINTS = 256,
+  /** A directory entry has one bit for each CPU. */
+  CPUS_MAX = 32,
+}
+
+/** Offsets in a CPU block. */
+export const enum Model {
+  L1I = 0x400,
+  L1D = 0x440,
+  L2 = 0x480,
+  ITLB = 0x500,
+  DTLB = 0x580,
+  STLB = 0x600,
+  /** i32: 1 if the inline filters may be filled. */
+  FILTER = 0x680,
+  /** i32: the PCID whose translations the user (kernel) filters hold. */
+  USER_FILTER_PCID = 0x684,
+  KERNEL_FILTER_PCID = 0x688,
+  /** i32: number of this CPU, and its bit in directory entries. */
+  NUMBER = 0x68c,
+  CPU_BIT = 0x690,
+  /** i32: fixed ticks of a page walk. */
+  WALK_TICKS = 0x694,
+  /** A write that crosses into another frame waits in Cpu.BOUNCE: i32 host addresses and sizes. */
+  SPLIT_HOST = 0x698,
+  SPLIT_HOST2 = 0x69c,
+  SPLIT_SIZE = 0x6a0,
+  SPLIT_SIZE2 = 0x6a4,
+  /** Counters, i64. */
+  SLOW_CALLS = 0x6a8,
+  WALKS = 0x6b0,
+  DRAM_READS = 0x6b8,
+  TRANSFERS = 0x6c0,
+}
+
+/** Offsets from Region.HEADER, after the fields of Header. */
+export const enum Shared {
+  LLC = 0x100,
+  /** i32: number of CPUs. */
+  CPUS = 0x140,
+  /** i32 address of one i32 per physical line: CPUs that may hold the line. 0 with one CPU. */
+  DIRECTORY = 0x144,
+  /** i32: ticks of an access served by DRAM, and of a line handed over by another CPU. */
+  DRAM_TICKS = 0x148,
+  TRANSFER_TICKS = 0x14c,
+  /** i64: lines written back to DRAM. */
+  DRAM_WRITES = 0x150,
+}
+
+/** Kinds of TLB flush. */
+export const enum TlbFlush {
+  /** Everything, global entries too. */
+  ALL = 0,
+  /** Everything but global entries. */
+  NON_GLOBAL = 1,
+  /** Entries of one PCID, but no global ones. */
+  PCID = 2,
+}

@@ -1,0 +1,126 @@
+/**
+ * The guest programs of the conformance suite: how each binary is built and how each case runs it.
+ * Pure data; build.ts makes the fixtures from it, fixtures.ts loads them.
+ */
+
+/** How a binary is linked: the C library, and whether it is position independent. */
+export type Linkage = 'bare' | 'glibc' | 'glibc-pie' | 'musl' | 'musl-pie' | 'musl-dynamic';
+
+export interface BinaryRecipe {
+  readonly linkage: Linkage;
+  /** Files in sources/. */
+  readonly sources: readonly string[];
+  readonly flags?: readonly string[];
+}
+
+export interface Case {
+  readonly binary: string;
+  /** Complete argument vector, argv[0] included. */
+  readonly argv: readonly string[];
+  /** Environment entries, in order. Absent: empty, as under `env -i`. */
+  readonly env?: readonly string[];
+  /** Why user-mode QEMU prints something else than Linux. Absent: it must print the same. */
+  readonly qemuDiffers?: string;
+  /** The fixture has executed counts per address. */
+  readonly counted?: boolean;
+}
+
+const TOUR_SOURCES = ['tour', 'start', 'clock', 'memory', 'compute', 'output', 'fault'].map(
+  (name) => `${name}.c`,
+);
+const HELLO = { sources: ['hello.c'] };
+// Without -fno-builtin the compiler would compute most string calls of the tour itself.
+const TOUR = { sources: TOUR_SOURCES, flags: ['-fno-builtin'] };
+
+export const BINARIES: Readonly<Record<string, BinaryRecipe>> = {
+  bare: { linkage: 'bare', sources: ['bare.c'] },
+  'hello-glibc': { linkage: 'glibc', ...HELLO },
+  'hello-glibc-pie': { linkage: 'glibc-pie', ...HELLO },
+  'hello-musl': { linkage: 'musl', ...HELLO },
+  'hello-musl-pie': { linkage: 'musl-pie', ...HELLO },
+  'hello-dynamic': { linkage: 'musl-dynamic', ...HELLO },
+  'tour-glibc': { linkage: 'glibc', ...TOUR },
+  'tour-musl': { linkage: 'musl', ...TOUR },
+  'tour-musl-pie': { linkage: 'musl-pie', ...TOUR },
+};
+
+interface Stop {
+  readonly arguments?: readonly string[];
+  readonly env?: readonly string[];
+  readonly qemuDiffers?: string;
+  readonly counted?: boolean;
+}
+
+const NO_VDSO = 'user-mode QEMU 7.2 maps no vDSO and lays the strings out differently';
+
+/** Stops of the tour by name; see sources/tour.c. */
+const STOPS: Readonly<Record<string, Stop>> = {
+  args: {
+    arguments: ['one', '', 'three words here'],
+    env: ['A=1', 'EMPTY=', 'PATH=/bin:/usr/bin'],
+    qemuDiffers: 'user-mode QEMU 7.2 reverses the environment',
+  },
+  auxv: { qemuDiffers: NO_VDSO },
+  stack: { arguments: ['x'], env: ['NAME=value'], qemuDiffers: NO_VDSO },
+  random: {},
+  clock: {},
+  'clock-syscall': {},
+  break: {},
+  map: { qemuDiffers: 'user-mode QEMU 7.2 ignores MAP_FIXED_NOREPLACE' },
+  protect: {},
+  malloc: { counted: true },
+  sort: { arguments: ['pear', 'apple', 'fig', 'orange'], counted: true },
+  strings: { counted: true },
+  doubles: { counted: true },
+  'long-double': { counted: true },
+  wide: { counted: true },
+  hash: {},
+  streams: {},
+  errors: {},
+  exit: { arguments: ['42'] },
+  'exit-now': { arguments: ['255'] },
+  'large-output': {},
+  'null-read': {},
+  'null-write': {},
+  'null-call': {},
+  'write-text': {},
+  'jump-data': {},
+  'jump-stack': {},
+  'non-canonical': {},
+  'kernel-address': {},
+  'read-protected': {},
+  'misaligned-sse': {},
+  undefined: {},
+  breakpoint: {},
+  'divide-zero': {},
+  'divide-overflow': {},
+  privileged: {},
+  'stack-overflow': {},
+};
+
+/** The position-independent tour is not counted: its code is that of the other. */
+function tourCases(binary: string, { counted }: { counted: boolean }): Record<string, Case> {
+  const cases: Record<string, Case> = {};
+  for (const [stop, options] of Object.entries(STOPS)) {
+    const { arguments: rest = [], counted: countable = false, ...others } = options;
+    const argv = ['tour', stop, ...rest];
+    cases[`${binary}/${stop}`] = { binary, argv, ...others, counted: counted && countable };
+  }
+  return cases;
+}
+
+function helloCase(binary: string): Record<string, Case> {
+  return { [binary]: { binary, argv: ['hello'], counted: true } };
+}
+
+/** Every case by name: `BINARY` for a program with one behaviour, `BINARY/STOP` for the tour. */
+export const CASES: Readonly<Record<string, Case>> = {
+  bare: { binary: 'bare', argv: ['bare'], counted: true },
+  ...helloCase('hello-glibc'),
+  ...helloCase('hello-glibc-pie'),
+  ...helloCase('hello-musl'),
+  ...helloCase('hello-musl-pie'),
+  ...tourCases('tour-glibc', { counted: true }),
+  ...tourCases('tour-musl', { counted: true }),
+  ...tourCases('tour-musl-pie', { counted: false }),
+};
