@@ -4,6 +4,7 @@
  * this version deadlock with table functions written in JavaScript.
  */
 import { DuckDBInstance, type DuckDBConnection, StatementType } from '@duckdb/node-api';
+import { closest, distance } from 'fastest-levenshtein';
 import type { ArrowTableFile } from '../recording/arrow-reader.ts';
 import { openOrRecoverTable, openRun, openTable, type RecordedRun } from '../recording/read-run.ts';
 import type { RecoveryReport } from '../recording/recover.ts';
@@ -33,7 +34,7 @@ const LOCKDOWN = [
   'SET lock_configuration = true',
 ];
 
-const ONE_SELECT = 'Give one SELECT statement: a query reads the run and changes nothing';
+const ONE_SELECT = 'give one SELECT statement: a query reads the run and changes nothing';
 
 interface OpenedTable {
   readonly run: RecordedRun;
@@ -53,6 +54,7 @@ export class QuerySession {
   private scanError: Error | null = null;
   /** Modules left out, and the table that each lacks. */
   private readonly absent = new Map<string, string>();
+  private readonly viewNames: string[] = [];
 
   private constructor(
     private readonly instance: DuckDBInstance,
@@ -125,15 +127,19 @@ export class QuerySession {
       throw new QueryError(`a statement of type ${kind}`, null, ONE_SELECT);
     }
     if (parameterCount > 0) {
-      throw new QueryError('a query with parameters', null, 'Write the values into the query');
+      throw new QueryError('a query with parameters', null, 'write the values into the query');
     }
   }
 
-  private whyMissing(name: string): string | null {
-    const table = this.absent.get(name) ?? name;
-    const isModule = SQL_MODULES.some((module) => module.needs.includes(table));
-    if (!isModule && !this.absent.has(name)) return null;
-    return `The run did not record ${table}: record it with \`lab run --events ${table}\``;
+  private whyMissing(name: string): string {
+    const lacks = this.absent.get(name);
+    if (lacks !== undefined) {
+      return `it needs the table ${lacks}, which was not recorded: use 'lab run --events ${lacks}'`;
+    }
+    const near = closest(name, this.viewNames);
+    const isNear = distance(name, near) <= Math.max(2, name.length / 3);
+    const meant = isNear ? `did you mean ${near}? ` : '';
+    return `${meant}the tables are ${this.viewNames.join(', ')}`;
   }
 
   private async openTables(runs: readonly RecordedRun[], recover: boolean): Promise<void> {
@@ -189,6 +195,7 @@ export class QuerySession {
 
   private async createView(view: ViewDefinition): Promise<void> {
     await this.connection.run(view.sql);
+    this.viewNames.push(view.name);
     await this.connection.run(commentStatements(view).join(';\n'));
   }
 }
@@ -211,7 +218,7 @@ export function labelsOf(runs: readonly Pick<RecordedRun, 'name' | 'path'>[]): s
 /** SQL that lists every table and view with its columns and comments. */
 export const TABLES_SQL = `
   SELECT c.table_name AS "table", v.comment AS table_comment, c.column_name AS "column",
-    c.data_type AS type, c.comment
+    CASE WHEN c.data_type LIKE 'ENUM%' THEN 'ENUM' ELSE c.data_type END AS type, c.comment
   FROM duckdb_columns() c JOIN duckdb_views() v ON v.view_name = c.table_name
   WHERE NOT c.internal AND NOT v.internal AND c.schema_name = ${quoteString('main')}
   ORDER BY c.table_name, c.column_index`;

@@ -9,14 +9,17 @@ export interface SqlPlace {
 
 export class QueryError extends Error {
   override readonly name = 'QueryError';
-  readonly place: SqlPlace | null;
-  readonly remedy: string;
 
-  constructor(problem: string, place: SqlPlace | null, remedy: string) {
+  constructor(
+    /** What is wrong, without place, remedy or full stop. */
+    readonly problem: string,
+    /** Where in the text; null where the whole of it is meant. */
+    readonly place: SqlPlace | null,
+    /** What helps, in the imperative and without a full stop. */
+    readonly remedy: string,
+  ) {
     const at = place === null ? '' : `line ${String(place.line)}, column ${String(place.column)}: `;
-    super(`${at}${problem}. ${remedy}.`);
-    this.place = place;
-    this.remedy = remedy;
+    super(`${at}${problem}; ${remedy}`);
   }
 }
 
@@ -49,36 +52,36 @@ function parseDuckError(message: string): DuckError | null {
 function placeOf(sql: string, byteOffset: number): SqlPlace {
   const before = Buffer.from(sql, 'utf8').subarray(0, byteOffset).toString('utf8');
   const lines = before.split('\n');
-  return { line: lines.length, column: [...(lines.at(-1) ?? '')].length + 1 };
+  return { line: lines.length, column: Array.from(lines.at(-1) ?? '').length + 1 };
 }
 
 const REMEDIES: Readonly<Record<string, string>> = {
-  Parser: 'Correct the SQL; `lab query --help` has examples',
-  Binder: 'List tables and columns with `lab query RUN --tables`',
-  Catalog: 'List tables and columns with `lab query RUN --tables`',
-  Permission: 'Queries read the run and nothing else; save results with --csv or --json',
-  Conversion: 'Cast with TRY_CAST, or select the rows that can be converted',
-  'Out of Memory': 'Select fewer columns or rows, or aggregate',
+  Parser: "correct the SQL; 'lab query --help' has examples",
+  Binder: "list tables and columns with 'lab query RUN --tables'",
+  Catalog: "list tables and columns with 'lab query RUN --tables'",
+  Permission: 'queries read the run and nothing else; save results with --csv or --json',
+  Conversion: 'cast with TRY_CAST, or select the rows that can be converted',
+  'Out of Memory': 'select fewer columns or rows, or aggregate',
 };
 
-/** Why a table may be missing although it exists elsewhere. Null where that is not the reason. */
-export type MissingTable = (name: string) => string | null;
+/** What to do about a table that the session does not have. */
+export type MissingTable = (name: string) => string;
 
 /** Turns an error of the database into a QueryError. `sql` is the text that was run. */
 export function queryErrorFrom(error: unknown, sql: string, missing: MissingTable): Error {
   const message = error instanceof Error ? error.message : String(error);
   if (/INTERRUPT/i.test(message)) return new QueryInterrupted('the query was interrupted');
   const duck = parseDuckError(message);
-  const lines = (duck?.exception_message ?? message).split('\n');
-  // The second line says what was meant, if anything.
+  const isMissingTable = duck?.type === 'Table';
+  const lines = (duck?.exception_message ?? message).split('\n').map((line) => line.trim());
+  // The second line says what was meant: for tables the session knows better.
   const problem = lines
-    .slice(0, 2)
-    .map((line) => line.trim().replace(/[.!]$/, ''))
+    .slice(0, isMissingTable ? 1 : 2)
+    .map((line) => line.replace(/[.!]$/, ''))
     .filter((line) => line !== '')
     .join('; ');
   const byteOffset = Number(duck?.position);
   const place = Number.isInteger(byteOffset) ? placeOf(sql, byteOffset) : null;
-  const reason = duck?.type === 'Table' ? missing(duck.name ?? '') : null;
-  const remedy = reason ?? REMEDIES[duck?.exception_type ?? ''] ?? 'Correct the query';
-  return new QueryError(problem, place, remedy);
+  const remedy = isMissingTable ? missing(duck.name ?? '') : REMEDIES[duck?.exception_type ?? ''];
+  return new QueryError(problem, place, remedy ?? 'correct the query');
 }

@@ -8,7 +8,7 @@ import {
 } from '@duckdb/node-api';
 
 /** A value of a result: nested ones (lists, structs, dates ...) in DuckDB's JSON form. */
-export type Cell = null | boolean | number | bigint | string | Json;
+export type Cell = bigint | Json;
 
 export interface ResultColumn {
   readonly name: string;
