@@ -20,6 +20,11 @@ const SUBCOMMANDS: readonly Subcommand[] = [
     load: async () => (await import('./run.ts')).runCommand(),
   },
   {
+    name: 'query',
+    summary: 'answer SQL over recorded runs',
+    load: async () => (await import('./query.ts')).queryCommand(),
+  },
+  {
     name: 'list',
     summary: 'what there is: workloads, boards, kernel words, events, system calls, SQL views',
     load: async () => (await import('./list.ts')).listCommand(),
