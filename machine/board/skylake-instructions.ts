@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 /**
  * Instruction costs of the skylake board by mnemonic. Whatever is absent costs the board's default.
  * Mnemonics that name the same object share an execution resource: their throughputs add up.
@@ -80,11 +79,3 @@ export const SKYLAKE_INSTRUCTIONS: Readonly<Record<string, InstructionCost>> = i
   mxcsr: cost(5, 7),
   saveState: cost(64, 64),
 });
-=======
-/** Instruction costs of the skylake board by mnemonic. Whatever is absent costs the board's default. */
-import type { InstructionCost } from './board.ts';
-
-export const SKYLAKE_INSTRUCTIONS: Readonly<Record<string, InstructionCost>> = {};
-
-export const SKYLAKE_INSTRUCTIONS_SOURCE = 'no instruction has a figure of its own yet';
->>>>>>> memory
