@@ -88,8 +88,8 @@ async function recordedLedgers(
     const remedy = 'leave out --base and --variant, or name a workload or an ELF file';
     throw new UserError('a recorded run has its kernel already', { place: '--variant', remedy });
   }
-  const { loadRunLedger } = await import('../compare/from-run.ts');
-  return Promise.all(paths.map((path) => loadRunLedger(path)));
+  const { loadRun } = await import('../compare/from-run.ts');
+  return Promise.all(paths.map(async (path) => (await loadRun(path)).ledger));
 }
 
 async function executedLedgers(

@@ -1,13 +1,19 @@
 /** The ledger of a recorded run, read from its tables. */
 import { assert } from '../../machine/core/assert.ts';
+import type { Manifest } from '../recording/manifest.ts';
 import { openRun, openTable, type RecordedRun } from '../recording/read-run.ts';
 import { measureWindows } from './measure-windows.ts';
 import type { Posting, Retired, RunLedger } from './posting.ts';
 
 type Row = Record<string, number | bigint | string>;
 
+export interface LoadedRun {
+  readonly ledger: RunLedger;
+  readonly manifest: Manifest;
+}
+
 /** Reads it. Throws RecordingError when `path` is no run, or a torn one. */
-export async function loadRunLedger(path: string): Promise<RunLedger> {
+export async function loadRun(path: string): Promise<LoadedRun> {
   const run = openRun(path);
   const { manifest } = run;
   assert(manifest !== null, 'only a recovered run has no manifest');
@@ -39,7 +45,14 @@ export async function loadRunLedger(path: string): Promise<RunLedger> {
   const { phases } = manifest.experiment.target;
   const operations = new Map(phases.map((phase) => [phase.name, phase.operations]));
   const label = `${run.name} (${manifest.experiment.kernel.commandLine})`;
-  return { label, coreMHz, windows: measureWindows(windows, operations), postings, retired };
+  const ledger = {
+    label,
+    coreMHz,
+    windows: measureWindows(windows, operations),
+    postings,
+    retired,
+  };
+  return { ledger, manifest };
 }
 
 async function readRows(run: RecordedRun, table: string): Promise<Row[]> {

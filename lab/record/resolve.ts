@@ -17,7 +17,7 @@ export interface ResolvedExperiment {
   readonly kind: 'workload' | 'elf';
   /** Name of the workload, or path of the file as the user gave it. */
   readonly name: string;
-  readonly params: Readonly<Record<string, string | number>>;
+  readonly params: Readonly<Record<string, string | number | boolean | null>>;
   readonly program: Program;
   /** In order; empty for an ELF file. */
   readonly phases: readonly Phase[];
