@@ -20,6 +20,11 @@ const SUBCOMMANDS: readonly Subcommand[] = [
     load: async () => (await import('./run.ts')).runCommand(),
   },
   {
+    name: 'query',
+    summary: 'answer SQL over recorded runs',
+    load: async () => (await import('./query.ts')).queryCommand(),
+  },
+  {
     name: 'list',
     summary: 'what there is: workloads, boards, kernel words, events, system calls, SQL views',
     load: async () => (await import('./list.ts')).listCommand(),
@@ -43,10 +48,7 @@ export async function createProgram(args: readonly string[]): Promise<Command> {
     .exitOverride()
     // Errors are printed once, in our own form, by the caller.
     .configureOutput({ outputError: () => undefined })
-    .addHelpText('after', EXIT_CODES)
-    .action(() => {
-      program.outputHelp();
-    });
+    .addHelpText('after', EXIT_CODES);
   const wanted = args.find((argument) => !argument.startsWith('-'));
   const asksForHelpOf = wanted === 'help' ? args[args.indexOf('help') + 1] : undefined;
   for (const { name, summary, load } of SUBCOMMANDS) {
