@@ -43,10 +43,7 @@ export async function createProgram(args: readonly string[]): Promise<Command> {
     .exitOverride()
     // Errors are printed once, in our own form, by the caller.
     .configureOutput({ outputError: () => undefined })
-    .addHelpText('after', EXIT_CODES)
-    .action(() => {
-      program.outputHelp();
-    });
+    .addHelpText('after', EXIT_CODES);
   const wanted = args.find((argument) => !argument.startsWith('-'));
   const asksForHelpOf = wanted === 'help' ? args[args.indexOf('help') + 1] : undefined;
   for (const { name, summary, load } of SUBCOMMANDS) {

@@ -8,9 +8,8 @@ export interface Presentation {
 
 export function runExperiment(
   experiment: Experiment,
-  execution: Execution,
-  presentation: Presentation,
+  _execution: Execution,
+  _presentation: Presentation,
 ): Promise<void> {
-  void [execution, presentation];
   throw new InfrastructureError(`no machine to run '${experiment.target}' on`);
 }

@@ -54,7 +54,10 @@ export const enum TlbField {
   /** i32 each. */
   TAGS = 0x00,
   DATA = 0x04,
-  /** First level only: i64 per entry, which filter entries may hold lines of this page. */
+  /**
+   * First level: i64 per entry, which filter entries may hold lines of this page. Second level: a
+   * bitmap of i64 words, the rows that may hold entries.
+   */
   MASKS = 0x08,
   NEXT = 0x0c,
   /** First level only: TLB_HINTS i32 guesses of the entry of a page, by hash; verified on use. */
