@@ -135,6 +135,9 @@ export const enum Model {
   WALKS = 0x6b0,
   DRAM_READS = 0x6b8,
   TRANSFERS = 0x6c0,
+  /** Bitmaps of ENTRIES bits: slots entered in the user (kernel) filters since they were cleared. */
+  USER_SLOTS = 0x700,
+  KERNEL_SLOTS = 0x740,
 }
 
 /** Offsets from Region.HEADER, after the fields of Header. */
