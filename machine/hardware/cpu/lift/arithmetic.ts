@@ -273,4 +273,3 @@ export const ARITHMETIC_LIFTERS: LifterTable = {
   cmpxchg8b: compareAndExchangePair(Width.W32),
   cmpxchg16b: compareAndExchangePair(Width.W64),
 };
-

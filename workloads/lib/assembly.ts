@@ -1,0 +1,11 @@
+/** The words that a workload's code is written in: registers, memory operands, labels. */
+export {
+  address,
+  byte,
+  dword,
+  qword,
+  registers,
+  word,
+  xmmword,
+} from '../../machine/hardware/cpu/assembler.ts';
+export type { Assembler, Label, Register } from '../../machine/hardware/cpu/assembler.ts';
