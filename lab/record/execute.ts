@@ -7,7 +7,7 @@ import { performance } from 'node:perf_hooks';
 import type { MachineResult, Tier } from '../../machine/board/machine-api.ts';
 import { runMachine } from '../../machine/board/machine.ts';
 import type { TraceSink } from '../../machine/core/trace/event-table.ts';
-import { runLedgerFromMachine } from '../compare/from-machine.ts';
+import { runLedgerFromMachine } from './machine-ledger.ts';
 import type { RunLedger } from '../compare/posting.ts';
 import type { ResolvedExperiment } from './resolve.ts';
 import { UnbalancedRun } from './unbalanced-run.ts';

@@ -1,0 +1,304 @@
+/**
+ * Ours, not Linux's: one CPU in kernel mode, as the place where the kernel model's time is made.
+ *
+ * A modelled function calls `run(F.name, instructions)` with the retired instructions of its real
+ * counterpart for the branches that it takes, then touches the lines of its objects. Time is the
+ * instructions at the board's rate, what the caches and TLBs add for text and data, the hardware
+ * primitives, and the mitigations. Sums are kept per function in typed arrays and settled into
+ * the ledger when the context, the task or the window changes: the hot path allocates nothing.
+ */
+import { assert } from '../../../../core/assert.ts';
+import { Cause } from '../../../../core/ledger/cause.ts';
+import { Context } from '../../../../core/ledger/context.ts';
+import type { Ledger } from '../../../../core/ledger/ledger.ts';
+import type { Ticks } from '../../../../core/units.ts';
+import { BlockRecord, Stall } from '../../../../hardware/layout.ts';
+import type { KernelAccess, RecordAddress } from '../../../../hardware/processor.ts';
+import { High, PAGE_STRUCT_BYTES, PerCpu } from './address-map.ts';
+import { F } from './function-ids.ts';
+import type { KernelText } from './kernel-text.ts';
+import type { KernelTicks } from './kernel-ticks.ts';
+import type { Platform, PlatformCpu } from './platform.ts';
+import { Registers } from './registers.ts';
+
+/** The ledger cause of each stall cell of a block record. */
+const STALL_CAUSES: readonly Cause[] = [
+  Cause.FRONTEND,
+  Cause.BRANCH,
+  Cause.L2,
+  Cause.LLC,
+  Cause.DRAM,
+  Cause.DTLB,
+  Cause.PAGE_WALK,
+  Cause.COHERENCE,
+  Cause.ATOMIC,
+  Cause.DATA_DEPENDENT,
+];
+
+/** Instructions that the SRSO return thunk adds to a return, and a retpoline to an indirect call. */
+const SRSO_INSTRUCTIONS = 3;
+const RETPOLINE_INSTRUCTIONS = 2;
+
+/** What a kernel CPU needs to be told at construction. */
+export interface KernelCpuOptions {
+  readonly platform: Platform;
+  readonly number: number;
+  readonly ticks: KernelTicks;
+  readonly text: KernelText;
+  readonly ledger: Ledger;
+  /** Physical address of the CPU's per-CPU area. */
+  readonly perCpu: number;
+}
+
+export class KernelCpu {
+  readonly number: number;
+  readonly hardware: PlatformCpu;
+  readonly ticks: KernelTicks;
+  readonly perCpu: number;
+  readonly registers: Registers;
+  /** Low half of the top of the current task's kernel stack. */
+  stackTop = 0;
+  /** Ticks since the kernel was entered; not in the CPU's clock yet. */
+  elapsed: Ticks = 0;
+  private entryClock: Ticks = 0;
+  private record: RecordAddress = 0;
+  private current: F = 0;
+  private readonly access: KernelAccess;
+  private readonly text: KernelText;
+  private readonly ledger: Ledger;
+  private readonly records: RecordAddress;
+  private readonly recordWords: Uint32Array;
+  private readonly counts = new Float64Array(F.COUNT);
+  private readonly instructions = new Float64Array(F.COUNT);
+  private readonly base = new Float64Array(F.COUNT);
+  private readonly charges = new Float64Array(F.COUNT * Cause.COUNT);
+  private readonly dirty = new Int32Array(F.COUNT);
+  private dirtyCount = 0;
+  private accounts: Int32Array;
+  private readonly accountTables = new Map<number, Int32Array>();
+  private tid = 0;
+  private context: Context = Context.KERNEL;
+
+  constructor(options: KernelCpuOptions) {
+    this.number = options.number;
+    this.hardware = options.platform.cpus[options.number];
+    this.access = this.hardware.access;
+    this.ticks = options.ticks;
+    this.text = options.text;
+    this.ledger = options.ledger;
+    this.perCpu = options.perCpu;
+    this.records = options.platform.allocateRecords(F.COUNT);
+    this.recordWords = new Uint32Array(
+      options.platform.buffer,
+      this.records,
+      (F.COUNT * BlockRecord.BYTES) >> 2,
+    );
+    this.registers = new Registers(options.platform.buffer, this.hardware.state.block);
+    this.accounts = this.accountTable();
+  }
+
+  /** The CPU's time now, kernel work included. */
+  get now(): Ticks {
+    return this.entryClock + this.elapsed;
+  }
+
+  /** When the kernel was entered. */
+  get entered(): Ticks {
+    return this.entryClock;
+  }
+
+  /** User code stopped: kernel time starts at the CPU's clock. */
+  enter(): void {
+    this.entryClock = this.hardware.state.clock;
+    this.elapsed = 0;
+    this.registers.privilege = 0;
+  }
+
+  /** Kernel time becomes part of the CPU's clock, and user mode goes on. */
+  leave(): void {
+    this.entryClock += this.elapsed;
+    this.elapsed = 0;
+    this.hardware.state.clock = this.entryClock;
+    this.registers.privilege = 3;
+  }
+
+  /** What follows is charged to `fn`, which has run and is running on. */
+  continueIn(fn: F): void {
+    this.current = fn;
+    this.record = this.records + fn * BlockRecord.BYTES;
+  }
+
+  /** Runs `instructions` of `fn`, called once. */
+  run(fn: F, instructions: number): void {
+    this.runCalls(fn, instructions, 1);
+  }
+
+  /** Runs `instructions` of `fn` in all, over `calls` calls. */
+  runCalls(fn: F, instructions: number, calls: number): void {
+    if (this.counts[fn] === 0) this.dirty[this.dirtyCount++] = fn;
+    const { ticks, text } = this;
+    const base = instructions * ticks.instruction;
+    this.counts[fn] += calls;
+    this.instructions[fn] += instructions;
+    this.base[fn] += base;
+    let elapsed = base + calls * text.returns[fn] * ticks.srsoReturn;
+    const record = this.records + fn * BlockRecord.BYTES;
+    this.record = record;
+    this.current = fn;
+    let line = text.start[fn];
+    const end = line + text.linesOf(fn, calls === 1 ? instructions : instructions / calls) * 64;
+    for (; line < end; line += 64) elapsed += this.access.fetch(line, High.IMAGE, record);
+    this.elapsed += elapsed;
+  }
+
+  /** `count` indirect calls made by the function that runs. */
+  indirect(count: number): void {
+    const { ticks } = this;
+    if (!ticks.retpolines) return;
+    this.instructions[this.current] += count * RETPOLINE_INSTRUCTIONS;
+    this.charge(Cause.MITIGATION_RETPOLINE, count * ticks.retpoline);
+    if (ticks.srsoReturn === 0) return;
+    this.instructions[this.current] += count * SRSO_INSTRUCTIONS;
+    this.charge(Cause.MITIGATION_SRSO, count * ticks.srsoReturn);
+  }
+
+  /** Ticks of the function that runs under a cause of its own (a primitive, a copy ...). */
+  charge(cause: Cause, ticks: Ticks): void {
+    this.charges[this.current * Cause.COUNT + cause] += ticks;
+    this.elapsed += ticks;
+  }
+
+  /** Instructions of a mitigation inside the function that runs. */
+  chargeInstructions(cause: Cause, instructions: number): void {
+    this.instructions[this.current] += instructions;
+    this.charge(cause, instructions * this.ticks.instruction);
+  }
+
+  /** Reads the line of an object in the direct map. */
+  read(physical: number): void {
+    this.elapsed += this.access.read(physical, High.DIRECT, this.record);
+  }
+
+  write(physical: number): void {
+    this.elapsed += this.access.write(physical, High.DIRECT, this.record);
+  }
+
+  readPerCpu(offset: PerCpu): void {
+    this.elapsed += this.access.read(this.perCpu + offset, High.DIRECT, this.record);
+  }
+
+  writePerCpu(offset: PerCpu): void {
+    this.elapsed += this.access.write(this.perCpu + offset, High.DIRECT, this.record);
+  }
+
+  readImage(low: number): void {
+    this.elapsed += this.access.read(low, High.IMAGE, this.record);
+  }
+
+  writeImage(low: number): void {
+    this.elapsed += this.access.write(low, High.IMAGE, this.record);
+  }
+
+  /** Writes `count` lines of the kernel stack from `depth` bytes below its top. */
+  stack(depth: number, count: number): void {
+    for (let i = 0; i < count; i++) {
+      const low = this.stackTop - depth - 64 * (i + 1);
+      this.elapsed += this.access.write(low, High.VMALLOC, this.record);
+    }
+  }
+
+  readEntryArea(offset: number): void {
+    this.elapsed += this.access.read(offset, High.ENTRY_AREA, this.record);
+  }
+
+  writeEntryArea(offset: number): void {
+    this.elapsed += this.access.write(offset, High.ENTRY_AREA, this.record);
+  }
+
+  /** Touches the struct page of a frame. */
+  writePageStruct(frame: number): void {
+    const low = (frame * PAGE_STRUCT_BYTES) >>> 0;
+    this.elapsed += this.access.write(low, High.VMEMMAP, this.record);
+  }
+
+  /** Touches a line of user memory through the user mapping. */
+  readUser(low: number, high: number): void {
+    this.elapsed += this.access.read(low, high, this.record);
+  }
+
+  writeUser(low: number, high: number): void {
+    this.elapsed += this.access.write(low, high, this.record);
+  }
+
+  /** From here on, kernel time belongs to `tid` in `context`. */
+  attribute(tid: number, context: Context): void {
+    this.settle();
+    this.tid = tid;
+    this.context = context;
+    this.accounts = this.accountTable();
+  }
+
+  /** Retired kernel instructions that are not settled yet, for checks. */
+  unsettledInstructions(): number {
+    let sum = 0;
+    for (let i = 0; i < this.dirtyCount; i++) {
+      const fn = this.dirty[i];
+      const srso = this.ticks.srsoReturn === 0 ? 0 : SRSO_INSTRUCTIONS;
+      sum += this.instructions[fn] + this.counts[fn] * this.text.returns[fn] * srso;
+    }
+    return sum;
+  }
+
+  /** Posts everything since the last settlement to the ledger. */
+  settle(): void {
+    for (let i = 0; i < this.dirtyCount; i++) this.settleFunction(this.dirty[i]);
+    this.dirtyCount = 0;
+  }
+
+  private settleFunction(fn: F): void {
+    const { ledger, ticks } = this;
+    let account = this.accounts[fn];
+    if (account < 0) {
+      account = ledger.account(this.number, this.tid, this.context, this.text.symbols[fn]);
+      this.accounts[fn] = account;
+    }
+    const count = this.counts[fn];
+    const returns = ticks.srsoReturn === 0 ? 0 : count * this.text.returns[fn];
+    ledger.count(account, count, this.instructions[fn] + returns * SRSO_INSTRUCTIONS);
+    ledger.post(account, Cause.BASE, this.base[fn]);
+    if (returns > 0) ledger.post(account, Cause.MITIGATION_SRSO, returns * ticks.srsoReturn);
+    const first = fn * Cause.COUNT;
+    for (let cause = 0; cause < Cause.COUNT; cause++) {
+      if (this.charges[first + cause] !== 0) ledger.post(account, cause, this.charges[first + cause]);
+    }
+    this.charges.fill(0, first, first + Cause.COUNT);
+    this.settleStalls(fn, account);
+    this.counts[fn] = 0;
+    this.instructions[fn] = 0;
+    this.base[fn] = 0;
+  }
+
+  private settleStalls(fn: F, account: number): void {
+    const cell = (fn * BlockRecord.BYTES + BlockRecord.STALLS) >> 2;
+    for (let stall = 0; stall < Stall.COUNT; stall++) {
+      const at = cell + stall * 2;
+      const ticks = this.recordWords[at] + this.recordWords[at + 1] * 2 ** 32;
+      if (ticks === 0) continue;
+      this.ledger.post(account, STALL_CAUSES[stall], ticks);
+      this.recordWords[at] = 0;
+      this.recordWords[at + 1] = 0;
+    }
+  }
+
+  /** Ledger accounts by function for the current task and context; -1 where there is none yet. */
+  private accountTable(): Int32Array {
+    assert(this.tid < 2 ** 32, 'a thread id has 32 bits');
+    const key = this.tid * 8 + this.context;
+    let table = this.accountTables.get(key);
+    if (table === undefined) {
+      table = new Int32Array(F.COUNT).fill(-1);
+      this.accountTables.set(key, table);
+    }
+    return table;
+  }
+}
