@@ -52,7 +52,7 @@ export const LEDGER_TABLE: TableSpec = {
     },
     {
       name: 'count',
-      type: 'u64',
+      type: 'i64',
       comment:
         'Executions of the blocks (user) or calls of the function (kernel), on the `base` row only.',
     },

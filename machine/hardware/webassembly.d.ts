@@ -41,6 +41,9 @@ declare namespace WebAssembly {
     readonly exports: Readonly<Record<string, unknown>>;
   }
 
+  /** Whether the engine accepts a module: the way to ask for a feature. */
+  function validate(bytes: Uint8Array): boolean;
+
   class CompileError extends Error {}
   class RuntimeError extends Error {}
 }

@@ -11,6 +11,19 @@ import { divideS128, divideS128Overflows, divideU128, rotateCarryLeft, rotateCar
 import { condition, flagsOf } from './flags';
 import { fetchLines, readable, writable, written } from './guest-memory';
 import { readTsc } from './clock';
+import {
+  compareF32,
+  compareF64,
+  f32FromF64,
+  f32FromI64,
+  f32ToI32,
+  f32ToI64,
+  f64FromF32,
+  f64FromI64,
+  f64ToI32,
+  f64ToI64,
+} from './convert';
+import { bitmask, scalarOp, shuffle, vectorOp, vectorShift } from './vector';
 import { repString } from './string';
 
 /** Where temporaries live. Nothing here is re-entered, so one file of them serves all CPUs. */
@@ -187,6 +200,36 @@ function call(cpu: usize, code: usize, word: usize): bool {
       break;
     case Helper.RotateCarryRight:
       result = rotateCarryRight(cpu, a, b, c);
+      break;
+    case Helper.F64FromI64:
+      result = f64FromI64(cpu, a);
+      break;
+    case Helper.F32FromI64:
+      result = f32FromI64(cpu, a);
+      break;
+    case Helper.F64ToI64:
+      result = f64ToI64(cpu, a, b);
+      break;
+    case Helper.F64ToI32:
+      result = f64ToI32(cpu, a, b);
+      break;
+    case Helper.F32ToI64:
+      result = f32ToI64(cpu, a, b);
+      break;
+    case Helper.F32ToI32:
+      result = f32ToI32(cpu, a, b);
+      break;
+    case Helper.F32FromF64:
+      result = f32FromF64(cpu, a);
+      break;
+    case Helper.F64FromF32:
+      result = f64FromF32(cpu, a);
+      break;
+    case Helper.CompareF64:
+      result = compareF64(cpu, a, b);
+      break;
+    case Helper.CompareF32:
+      result = compareF32(cpu, a, b);
       break;
     case Helper.RepString:
       return repString(cpu, a) != 0;
@@ -474,6 +517,45 @@ function runBlock(cpu: usize, code: usize, record: usize): usize {
         break;
       case Op.SetXmm:
         v128.store(cpu + Cpu.XMM + (<usize>smallImmediate(word) << 4), vectorA(word));
+        break;
+      case Op.VectorConst: {
+        const low = immediate(word);
+        defineVector(word, i64x2.replace_lane(i64x2.splat(low), 1, secondImmediate(word)));
+        break;
+      }
+      case Op.Vector: {
+        const a = vectorA(word);
+        const b = load<u16>(word, OpWord.B) == Slot.NONE ? a : vectorB(word);
+        defineVector(word, vectorOp(cpu, smallImmediate(word), a, b));
+        break;
+      }
+      case Op.ScalarFloat:
+        defineVector(word, scalarOp(cpu, smallImmediate(word), width, vectorA(word), vectorB(word)));
+        break;
+      case Op.Shuffle:
+        defineVector(
+          word,
+          shuffle(vectorA(word), vectorB(word), immediate(word), secondImmediate(word)),
+        );
+        break;
+      case Op.VectorShift:
+        defineVector(word, vectorShift(smallImmediate(word), vectorA(word), <i32>operandB(word)));
+        break;
+      case Op.ExtractLane: {
+        const lane = SLOTS + <usize>load<u16>(word, OpWord.A) + (<usize>smallImmediate(word) << width);
+        define(word, loadInteger(lane, width));
+        break;
+      }
+      case Op.InsertLane: {
+        const value = operandB(word);
+        const vector = vectorA(word);
+        defineVector(word, vector);
+        const lane = SLOTS + <usize>load<u16>(word, OpWord.DST) + (<usize>smallImmediate(word) << width);
+        storeInteger(lane, width, value);
+        break;
+      }
+      case Op.Bitmask:
+        define(word, bitmask(smallImmediate(word), vectorA(word)));
         break;
       case Op.Call:
         if (!call(cpu, code, word)) {

@@ -9,8 +9,8 @@ import { chmodSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { countsFile, packCounts } from './counts.ts';
-import type { Counts, Varying } from './counts.ts';
+import { countsFile, packCounts, VARYING_REASONS } from './counts.ts';
+import type { Counts, Varying, VaryingReason } from './counts.ts';
 import { fixtureNames, loadBinary } from './fixtures.ts';
 import { CASES } from './programs.ts';
 import type { Case } from './programs.ts';
@@ -33,23 +33,25 @@ function linked(elf: Uint8Array, run: CountedRun): Map<number, number> {
   return counts;
 }
 
-function addDifferences(varying: Set<number>, a: Counts, b: Counts): void {
-  for (const address of new Set([...a.keys(), ...b.keys()])) {
-    if (a.get(address) !== b.get(address)) varying.add(address);
-  }
+function unlike(a: Counts, b: Counts): number[] {
+  const addresses = new Set([...a.keys(), ...b.keys()]);
+  return [...addresses].filter((address) => a.get(address) !== b.get(address));
 }
 
 function total(counts: Counts): number {
   return [...counts.values()].reduce((sum, count) => sum + count, 0);
 }
 
-function summary(elf: Uint8Array, varying: ReadonlySet<number>): string {
-  const bySymbol = new Map<string, number>();
-  for (const address of varying) {
-    const symbol = symbolOf(elf, address);
-    bySymbol.set(symbol, (bySymbol.get(symbol) ?? 0) + 1);
-  }
-  return [...bySymbol].map(([symbol, count]) => `${symbol} ${count}`).join(', ');
+function summary(elf: Uint8Array, varying: ReadonlyMap<number, Varying>): string {
+  return VARYING_REASONS.map((reason) => {
+    const bySymbol = new Map<string, number>();
+    for (const [address, { reason: its }] of varying) {
+      if (its !== reason) continue;
+      const symbol = symbolOf(elf, address);
+      bySymbol.set(symbol, (bySymbol.get(symbol) ?? 0) + 1);
+    }
+    return `  ${reason}: ${[...bySymbol].map(([symbol, n]) => `${symbol} ${n}`).join(', ')}`;
+  }).join('\n');
 }
 
 function countCase(name: string, options: Case, counters: Counters, scratch: string): void {
@@ -64,27 +66,30 @@ function countCase(name: string, options: Case, counters: Counters, scratch: str
   };
   const file = install(0);
   const qemuRun = countInQemu(counters, file, options);
-  const nativeRun = countNatively(counters, file, options);
+  const nativeRun = countNatively(counters, file, options, { vdso: true });
   if (qemuRun.outcome.stdout !== nativeRun.outcome.stdout)
     throw new Error(`${name}: outputs differ`);
   const qemu = linked(elf, qemuRun);
   const native = linked(elf, nativeRun);
-  const addresses = new Set<number>();
-  addDifferences(addresses, qemu, native);
-  const unlike = addresses.size;
-  for (const padding of PATH_PADDING) {
-    const moved = countInQemu(counters, install(padding), options);
-    addDifferences(addresses, qemu, linked(elf, moved));
-  }
+  const hidden = linked(elf, countNatively(counters, file, options, { vdso: false }));
   const varying = new Map<number, Varying>();
-  for (const address of addresses) {
-    varying.set(address, { qemu: qemu.get(address) ?? 0, native: native.get(address) ?? 0 });
+  const add = (reason: VaryingReason, addresses: readonly number[]): void => {
+    for (const address of addresses) {
+      if (varying.has(address)) continue;
+      const [fromQemu = 0, fromNative = 0] = [qemu.get(address), native.get(address)];
+      varying.set(address, { reason, qemu: fromQemu, native: fromNative });
+    }
+  };
+  add('auxv', unlike(qemu, hidden));
+  add('vdso', unlike(hidden, native));
+  for (const padding of PATH_PADDING) {
+    add('stack', unlike(qemu, linked(elf, countInQemu(counters, install(padding), options))));
   }
   const packed = packCounts(qemu, varying);
   writeFileSync(countsFile(name), packed);
   console.log(
     `${name}: ${qemu.size} addresses, ${total(qemu)} retired (native ${total(native)}), ` +
-      `${unlike} differ, ${addresses.size} vary, ${packed.length} bytes\n  ${summary(elf, addresses)}`,
+      `${varying.size} vary, ${packed.length} bytes\n${summary(elf, varying)}`,
   );
 }
 

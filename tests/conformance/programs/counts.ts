@@ -13,8 +13,17 @@ import { executableRanges, symbolOf } from './symbols.ts';
 /** Retired times by link-time address. A rep string instruction counts once each time it begins. */
 export type Counts = ReadonlyMap<number, number>;
 
-/** What the two oracles say of an address whose count is not the machine's alone to decide. */
+/**
+ * Why the count of an address is not the program's alone to decide: `auxv`, the auxiliary vector
+ * and rseq, which QEMU gives less of; `vdso`, the C library reads the vDSO's symbols, which QEMU
+ * does not have; `stack`, the path of the file moves strings and stack against 16-byte boundaries.
+ */
+export const VARYING_REASONS = ['auxv', 'vdso', 'stack'] as const;
+export type VaryingReason = (typeof VARYING_REASONS)[number];
+
+/** What the two oracles say of such an address. */
 export interface Varying {
+  readonly reason: VaryingReason;
   readonly qemu: number;
   readonly native: number;
 }
@@ -23,8 +32,8 @@ interface StoredCounts {
   /** Each address less the one before it. */
   readonly addressSteps: readonly number[];
   readonly counts: readonly number[];
-  /** Address, QEMU's count, native count. */
-  readonly varying: readonly (readonly [number, number, number])[];
+  /** Address, QEMU's count, native count, index in VARYING_REASONS. */
+  readonly varying: readonly (readonly [number, number, number, number])[];
 }
 
 export interface Difference {
@@ -38,7 +47,7 @@ export interface VaryingReport {
   readonly addresses: number;
   readonly asQemu: number;
   readonly asNative: number;
-  /** Addresses where the machine agrees with neither, counted by symbol. */
+  /** Addresses where the machine agrees with neither, counted by `reason: symbol`. */
   readonly neither: Readonly<Record<string, number>>;
 }
 
@@ -77,13 +86,13 @@ export class ExpectedCounts {
     const neither: Record<string, number> = {};
     let asQemu = 0;
     let asNative = 0;
-    for (const [address, { qemu, native }] of this.varying) {
+    for (const [address, { reason, qemu, native }] of this.varying) {
       const count = actual.get(address) ?? 0;
       if (count === qemu) asQemu++;
       if (count === native) asNative++;
       if (count === qemu || count === native) continue;
-      const symbol = symbolOf(this.#elf, address);
-      neither[symbol] = (neither[symbol] ?? 0) + 1;
+      const key = `${reason}: ${symbolOf(this.#elf, address)}`;
+      neither[key] = (neither[key] ?? 0) + 1;
     }
     return { addresses: this.varying.size, asQemu, asNative, neither };
   }
@@ -100,7 +109,9 @@ export function packCounts(qemu: Counts, varying: ReadonlyMap<number, Varying>):
     counts: rows.map(([, count]) => count),
     varying: [...varying]
       .sort(([a], [b]) => a - b)
-      .map(([address, both]) => [address, both.qemu, both.native]),
+      .map(([address, { reason, ...both }]) => {
+        return [address, both.qemu, both.native, VARYING_REASONS.indexOf(reason)];
+      }),
   };
   return gzipSync(JSON.stringify(stored), { level: 9 });
 }
@@ -115,10 +126,9 @@ export function loadCounts(caseName: string): ExpectedCounts {
     address += step;
     qemu.set(address, stored.counts[index] ?? 0);
   });
-  const varying = new Map(stored.varying.map(([at, ...both]) => [at, pair(both)]));
+  const varying = new Map<number, Varying>();
+  for (const [at, fromQemu, native, reason] of stored.varying) {
+    varying.set(at, { reason: VARYING_REASONS[reason] ?? 'stack', qemu: fromQemu, native });
+  }
   return new ExpectedCounts(loadBinary(CASES[caseName]?.binary ?? ''), qemu, varying);
-}
-
-function pair([qemu, native]: [number, number]): Varying {
-  return { qemu, native };
 }

@@ -143,8 +143,14 @@ export function countInQemu(counters: Counters, file: string, options: Case): Co
 }
 
 /** Runs on this processor and kernel, one step at a time (about 80 us an instruction). */
-export function countNatively(counters: Counters, file: string, options: Case): CountedRun {
+export function countNatively(
+  counters: Counters,
+  file: string,
+  options: Case,
+  { vdso }: { vdso: boolean },
+): CountedRun {
   const report = `${file}.native.txt`;
+  const env = [...(options.env ?? []), ...(vdso ? [] : ['STEP_HIDE_VDSO=1'])];
   const args = [report, file, ...options.argv];
-  return readCounts(spawn(counters.stepper, args, options, counters.stepper), report);
+  return readCounts(spawn(counters.stepper, args, { ...options, env }, counters.stepper), report);
 }

@@ -10,6 +10,9 @@ import { SHIFT_LIFTERS } from './shifts.ts';
 import { STACK_LIFTERS } from './stack.ts';
 import { STRING_LIFTERS } from './string.ts';
 import { SYSTEM_LIFTERS } from './system.ts';
+import { VECTOR_FLOAT_LIFTERS } from './vector-float.ts';
+import { VECTOR_INTEGER_LIFTERS } from './vector-integer.ts';
+import { VECTOR_MOVE_LIFTERS } from './vector-moves.ts';
 
 const LIFTERS: LifterTable = {
   ...MOVE_LIFTERS,
@@ -20,6 +23,9 @@ const LIFTERS: LifterTable = {
   ...CONTROL_LIFTERS,
   ...STACK_LIFTERS,
   ...SYSTEM_LIFTERS,
+  ...VECTOR_MOVE_LIFTERS,
+  ...VECTOR_INTEGER_LIFTERS,
+  ...VECTOR_FLOAT_LIFTERS,
 };
 
 /** The lifter of an instruction, or undefined when it is outside the instruction set. */

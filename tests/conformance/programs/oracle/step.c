@@ -2,11 +2,13 @@
  * Counts the instructions that a program retires on this processor under this kernel, one single
  * step at a time: the oracle for what QEMU cannot show (Linux's own stack, auxv and vDSO).
  *
- *   step OUT FILE ARGV0 [ARG...]
+ *   step OUT FILE ARGV0 [ARG...]      (STEP_HIDE_VDSO=1: without AT_SYSINFO_EHDR)
  *
- * Writes the same lines as count-plugin.c. The CPUID instruction is not executed: it returns what
- * QEMU's qemu64 model returns, and AT_HWCAP is changed to match, so that a C library takes the same
- * paths as on the guest processor. Address randomisation is off. The environment is passed on.
+ * Writes the same lines as count-plugin.c. Address randomisation is off; of the environment only
+ * STEP_HIDE_VDSO is kept back. The processor is made to look like QEMU's qemu64 model, so that a C
+ * library takes the same paths as on the guest processor: CPUID is not executed but returns the
+ * model's values, AT_HWCAP is changed to match, and tzcnt does what processors without BMI do with
+ * its encoding, which is bsf: a zero source leaves the destination as it was.
  */
 #define _GNU_SOURCE
 #include <elf.h>
@@ -83,8 +85,29 @@ static void emulate_cpuid(struct user_regs_struct *registers) {
   registers->rip += 2;
 }
 
-/* Finds AT_HWCAP on the fresh stack and gives it the guest's value. */
-static void change_hwcap(pid_t child, uint64_t stack) {
+/* The register that a ModRM byte and a REX prefix name, in hardware numbering. */
+static unsigned long long *destination(struct user_regs_struct *r, int number) {
+  unsigned long long *registers[] = {&r->rax, &r->rcx, &r->rdx, &r->rbx, &r->rsp, &r->rbp,
+                                     &r->rsi, &r->rdi, &r->r8,  &r->r9,  &r->r10, &r->r11,
+                                     &r->r12, &r->r13, &r->r14, &r->r15};
+  return registers[number];
+}
+
+/* After a step over tzcnt: its CF says that the source was zero. */
+static void correct_tzcnt(pid_t child, const struct row *row, struct user_regs_struct *before) {
+  enum { CF = 1, ZF = 0x40 };
+  int rex = (row->bytes[1] & 0xf0) == 0x40;
+  if (row->bytes[0] != 0xf3 || row->bytes[1 + rex] != 0x0f || row->bytes[2 + rex] != 0xbc) return;
+  struct user_regs_struct after;
+  ptrace(PTRACE_GETREGS, child, 0, &after);
+  int number = (row->bytes[3 + rex] >> 3 & 7) | (rex && row->bytes[1] & 4 ? 8 : 0);
+  if (after.eflags & CF) *destination(&after, number) = *destination(before, number);
+  after.eflags = (after.eflags & ~(unsigned long long)ZF) | (after.eflags & CF ? ZF : 0);
+  ptrace(PTRACE_SETREGS, child, 0, &after);
+}
+
+/* Gives AT_HWCAP on the fresh stack the guest's value. */
+static void change_auxv(pid_t child, uint64_t stack, int hide_vdso) {
   uint64_t at = stack + 8;
   for (int vectors = 0; vectors < 2; at += 8) {
     vectors += ptrace(PTRACE_PEEKDATA, child, at, 0) == 0;
@@ -93,6 +116,7 @@ static void change_hwcap(pid_t child, uint64_t stack) {
     long key = ptrace(PTRACE_PEEKDATA, child, at, 0);
     if (key == AT_NULL) return;
     if (key == AT_HWCAP) ptrace(PTRACE_POKEDATA, child, at + 8, cpuid_table[1][4]);
+    if (key == AT_SYSINFO_EHDR && hide_vdso) ptrace(PTRACE_POKEDATA, child, at, AT_IGNORE);
   }
 }
 
@@ -112,6 +136,8 @@ static void write_rows(const char *path, uint64_t entry) {
 
 int main(int argc, char **argv) {
   if (argc < 4) return 2;
+  int hide_vdso = getenv("STEP_HIDE_VDSO") != 0;
+  unsetenv("STEP_HIDE_VDSO");
   pid_t child = fork();
   if (child == 0) {
     personality(ADDR_NO_RANDOMIZE);
@@ -124,7 +150,7 @@ int main(int argc, char **argv) {
   if (waitpid(child, &status, 0) != child || !WIFSTOPPED(status)) fail("start");
   if (ptrace(PTRACE_GETREGS, child, 0, &registers)) fail("registers");
   uint64_t entry = registers.rip;
-  change_hwcap(child, registers.rsp);
+  change_auxv(child, registers.rsp, hide_vdso);
   while (WIFSTOPPED(status)) {
     if (ptrace(PTRACE_GETREGS, child, 0, &registers)) fail("registers");
     struct row *row = visit(child, registers.rip);
@@ -136,6 +162,7 @@ int main(int argc, char **argv) {
     int signal = WSTOPSIG(status) == SIGTRAP ? 0 : WSTOPSIG(status);
     if (ptrace(PTRACE_SINGLESTEP, child, 0, signal)) fail("step");
     if (waitpid(child, &status, 0) != child) fail("wait");
+    if (WIFSTOPPED(status)) correct_tzcnt(child, row, &registers);
   }
   write_rows(argv[1], entry);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
