@@ -35,6 +35,7 @@ const STALL_CAUSES: readonly Cause[] = [
   Cause.DATA_DEPENDENT,
 ];
 
+const LINE_BYTES = 64;
 /** Instructions that the SRSO return thunk adds to a return, and a retpoline to an indirect call. */
 const SRSO_INSTRUCTIONS = 3;
 const RETPOLINE_INSTRUCTIONS = 2;
@@ -76,7 +77,10 @@ export class KernelCpu {
   private readonly recordWords: Uint32Array;
   private readonly counts = new Float64Array(F.COUNT);
   private readonly instructions = new Float64Array(F.COUNT);
-  private readonly base = new Float64Array(F.COUNT);
+  /** Instructions of mitigations, whose time is not base time. */
+  private readonly thunkInstructions = new Float64Array(F.COUNT);
+  private readonly instructionTicks: Ticks;
+  private readonly returnTicks: Ticks;
   private readonly charges = new Float64Array(F.COUNT * Cause.COUNT);
   private readonly dirty = new Int32Array(F.COUNT);
   private dirtyCount = 0;
@@ -90,6 +94,8 @@ export class KernelCpu {
     this.hardware = options.platform.cpus[options.number];
     this.access = this.hardware.access;
     this.ticks = options.ticks;
+    this.instructionTicks = options.ticks.instruction;
+    this.returnTicks = options.ticks.srsoReturn;
     this.text = options.text;
     this.ledger = options.ledger;
     this.perCpu = options.perCpu;
@@ -136,37 +142,45 @@ export class KernelCpu {
 
   /** Runs `instructions` of `fn`, called once. */
   run(fn: F, instructions: number): void {
-    this.runCalls(fn, instructions, 1);
+    const { text, access } = this;
+    const calls = this.counts[fn];
+    if (calls === 0) this.dirty[this.dirtyCount++] = fn;
+    this.counts[fn] = calls + 1;
+    this.instructions[fn] += instructions;
+    const record = this.records + fn * BlockRecord.BYTES;
+    this.record = record;
+    this.current = fn;
+    let elapsed = instructions * this.instructionTicks + text.returns[fn] * this.returnTicks;
+    let line = text.start[fn];
+    const end = line + text.linesOf(fn, instructions) * LINE_BYTES;
+    for (; line < end; line += LINE_BYTES) {
+      const stall = access.fetch(line, High.IMAGE, record);
+      if (stall !== 0) elapsed += served(stall);
+    }
+    this.elapsed += elapsed;
   }
 
   /** Runs `instructions` of `fn` in all, over `calls` calls. */
   runCalls(fn: F, instructions: number, calls: number): void {
-    if (this.counts[fn] === 0) this.dirty[this.dirtyCount++] = fn;
-    const { ticks, text } = this;
-    const base = instructions * ticks.instruction;
-    this.counts[fn] += calls;
-    this.instructions[fn] += instructions;
-    this.base[fn] += base;
-    let elapsed = base + calls * text.returns[fn] * ticks.srsoReturn;
-    const record = this.records + fn * BlockRecord.BYTES;
-    this.record = record;
-    this.current = fn;
-    let line = text.start[fn];
-    const end = line + text.linesOf(fn, calls === 1 ? instructions : instructions / calls) * 64;
-    for (; line < end; line += 64) {
-      elapsed += served(this.access.fetch(line, High.IMAGE, record));
-    }
-    this.elapsed += elapsed;
+    if (calls === 0) return;
+    const first = Math.floor(instructions / calls);
+    this.run(fn, first);
+    this.counts[fn] += calls - 1;
+    const others = instructions - first;
+    this.instructions[fn] += others;
+    const { text } = this;
+    this.elapsed +=
+      others * this.instructionTicks + (calls - 1) * text.returns[fn] * this.returnTicks;
   }
 
   /** `count` indirect calls made by the function that runs. */
   indirect(count: number): void {
     const { ticks } = this;
     if (!ticks.retpolines) return;
-    this.instructions[this.current] += count * RETPOLINE_INSTRUCTIONS;
+    this.thunkInstructions[this.current] += count * RETPOLINE_INSTRUCTIONS;
     this.charge(Cause.MITIGATION_RETPOLINE, count * ticks.retpoline);
     if (ticks.srsoReturn === 0) return;
-    this.instructions[this.current] += count * SRSO_INSTRUCTIONS;
+    this.thunkInstructions[this.current] += count * SRSO_INSTRUCTIONS;
     this.charge(Cause.MITIGATION_SRSO, count * ticks.srsoReturn);
   }
 
@@ -178,8 +192,8 @@ export class KernelCpu {
 
   /** Instructions of a mitigation inside the function that runs. */
   chargeInstructions(cause: Cause, instructions: number): void {
-    this.instructions[this.current] += instructions;
-    this.charge(cause, instructions * this.ticks.instruction);
+    this.thunkInstructions[this.current] += instructions;
+    this.charge(cause, instructions * this.instructionTicks);
   }
 
   /** Reads the line of an object in the direct map. */
@@ -244,7 +258,7 @@ export class KernelCpu {
       const fn = this.dirty[i];
       this.counts[fn] = 0;
       this.instructions[fn] = 0;
-      this.base[fn] = 0;
+      this.thunkInstructions[fn] = 0;
       this.charges.fill(0, fn * Cause.COUNT, (fn + 1) * Cause.COUNT);
       const record = (fn * BlockRecord.BYTES) >> 2;
       this.recordWords.fill(0, record, record + (BlockRecord.BYTES >> 2));
@@ -267,7 +281,8 @@ export class KernelCpu {
     for (let i = 0; i < this.dirtyCount; i++) {
       const fn = this.dirty[i];
       const srso = this.ticks.srsoReturn === 0 ? 0 : SRSO_INSTRUCTIONS;
-      sum += this.instructions[fn] + this.counts[fn] * this.text.returns[fn] * srso;
+      sum += this.instructions[fn] + this.thunkInstructions[fn];
+      sum += this.counts[fn] * this.text.returns[fn] * srso;
     }
     return sum;
   }
@@ -287,8 +302,9 @@ export class KernelCpu {
     }
     const count = this.counts[fn];
     const returns = ticks.srsoReturn === 0 ? 0 : count * this.text.returns[fn];
-    ledger.count(account, count, this.instructions[fn] + returns * SRSO_INSTRUCTIONS);
-    ledger.post(account, Cause.BASE, this.base[fn]);
+    const thunks = this.thunkInstructions[fn] + returns * SRSO_INSTRUCTIONS;
+    ledger.count(account, count, this.instructions[fn] + thunks);
+    ledger.post(account, Cause.BASE, this.instructions[fn] * this.instructionTicks);
     if (returns > 0) ledger.post(account, Cause.MITIGATION_SRSO, returns * ticks.srsoReturn);
     const first = fn * Cause.COUNT;
     for (let cause = 0; cause < Cause.COUNT; cause++) {
@@ -299,7 +315,7 @@ export class KernelCpu {
     this.settleStalls(fn, account);
     this.counts[fn] = 0;
     this.instructions[fn] = 0;
-    this.base[fn] = 0;
+    this.thunkInstructions[fn] = 0;
   }
 
   private settleStalls(fn: F, account: number): void {
