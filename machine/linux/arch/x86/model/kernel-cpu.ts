@@ -36,6 +36,7 @@ const STALL_CAUSES: readonly Cause[] = [
 ];
 
 const LINE_BYTES = 64;
+const TWO_32 = 2 ** 32;
 /** Instructions that the SRSO return thunk adds to a return, and a retpoline to an indirect call. */
 const SRSO_INSTRUCTIONS = 3;
 const RETPOLINE_INSTRUCTIONS = 2;
@@ -79,6 +80,7 @@ export class KernelCpu {
   private readonly instructions = new Float64Array(F.COUNT);
   /** Instructions of mitigations, whose time is not base time. */
   private readonly thunkInstructions = new Float64Array(F.COUNT);
+  private readonly savedStalls = new Float64Array(Stall.COUNT);
   private readonly instructionTicks: Ticks;
   private readonly returnTicks: Ticks;
   private readonly charges = new Float64Array(F.COUNT * Cause.COUNT);
@@ -205,6 +207,52 @@ export class KernelCpu {
     this.elapsed += served(this.access.write(physical, High.DIRECT, this.record));
   }
 
+  /** Reads or writes the lines of a copy or fill of `bytes`, whose misses overlap. */
+  stream(direction: 'read' | 'write', low: number, high: number, bytes: number): void {
+    const { access, record } = this;
+    this.saveStalls();
+    let stall = 0;
+    const end = low + bytes;
+    for (let at = low - (low % LINE_BYTES); at < end; at += LINE_BYTES) {
+      const ticks =
+        direction === 'read'
+          ? access.read(at >>> 0, high, record)
+          : access.write(at >>> 0, high, record);
+      if (ticks !== 0) stall += served(ticks);
+    }
+    if (stall > 0) this.elapsed += this.overlapStalls();
+  }
+
+  /** Remembers the stall cells of the function that runs. */
+  private saveStalls(): void {
+    for (let stall = 0; stall < Stall.COUNT; stall++) this.savedStalls[stall] = this.stallCell(stall);
+  }
+
+  /** Divides what the cells have gained since by the board's overlap. Returns the ticks that remain. */
+  private overlapStalls(): Ticks {
+    let kept = 0;
+    for (let stall = 0; stall < Stall.COUNT; stall++) {
+      const before = this.savedStalls[stall];
+      const gained = this.stallCell(stall) - before;
+      if (gained === 0) continue;
+      const ticks = Math.ceil(gained / this.ticks.streamOverlap);
+      kept += ticks;
+      const at = this.cellIndex(stall);
+      this.recordWords[at] = (before + ticks) >>> 0;
+      this.recordWords[at + 1] = Math.floor((before + ticks) / TWO_32);
+    }
+    return kept;
+  }
+
+  private cellIndex(stall: number): number {
+    return (this.current * BlockRecord.BYTES + BlockRecord.STALLS + stall * 8) >> 2;
+  }
+
+  private stallCell(stall: number): number {
+    const at = this.cellIndex(stall);
+    return this.recordWords[at] + this.recordWords[at + 1] * TWO_32;
+  }
+
   readPerCpu(offset: PerCpu): void {
     this.elapsed += served(this.access.read(this.perCpu + offset, High.DIRECT, this.record));
   }
@@ -267,6 +315,15 @@ export class KernelCpu {
     this.elapsed = 0;
   }
 
+  /** Brings the kernel's text into the caches, as a boot and a login before the run would have. */
+  warmText(): void {
+    const [first, end] = this.text.range;
+    for (let line = first; line < end; line += LINE_BYTES) {
+      served(this.access.fetch(line, High.IMAGE, this.records));
+    }
+    this.recordWords.fill(0, 0, BlockRecord.BYTES >> 2);
+  }
+
   /** From here on, kernel time belongs to `tid` in `context`. */
   attribute(tid: number, context: Context): void {
     this.settle();
@@ -322,7 +379,7 @@ export class KernelCpu {
     const cell = (fn * BlockRecord.BYTES + BlockRecord.STALLS) >> 2;
     for (let stall = 0; stall < Stall.COUNT; stall++) {
       const at = cell + stall * 2;
-      const ticks = this.recordWords[at] + this.recordWords[at + 1] * 2 ** 32;
+      const ticks = this.recordWords[at] + this.recordWords[at + 1] * TWO_32;
       if (ticks === 0) continue;
       this.ledger.post(account, STALL_CAUSES[stall], ticks);
       this.recordWords[at] = 0;
