@@ -18,7 +18,9 @@ interface RunColumn {
 const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
 
 const operationsOf = ({ run }: LabelledRun): number | undefined =>
-  run.manifest ? sum(Object.values(run.manifest.totals.operations)) : undefined;
+  run.manifest
+    ? sum(run.manifest.experiment.target.phases.map((phase) => phase.operations))
+    : undefined;
 
 const COLUMNS: readonly RunColumn[] = [
   { name: 'run', comment: 'Name of the run.', type: 'VARCHAR', value: ({ label }) => label },

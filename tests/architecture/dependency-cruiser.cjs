@@ -83,15 +83,18 @@ module.exports = {
       name: 'decoder-behind-one-module',
       comment: 'iced-x86 is seen by the decoder and the assembler only.',
       severity: 'error',
-      from: { pathNot: '^machine/hardware/cpu/(decode|assembler)\\.ts$' },
+      from: {
+        path: '^(lab|machine|workloads)/',
+        pathNot: '^machine/hardware/cpu/(decode|assembler)\\.ts$',
+      },
       to: { path: ONLY_PACKAGE_OF_THE_MACHINE },
     },
 
     mayImport(
       'workloads',
-      'workloads -> workloads/lib.',
+      'workloads -> workloads/lib and the uapi headers.',
       { path: '^workloads/', pathNot: '^workloads/lib/' },
-      ['^workloads/'],
+      ['^workloads/', UAPI],
     ),
     mayImport(
       'workloads-lib',

@@ -71,7 +71,10 @@ const andNot = packed((emit, a, b) => simd(emit, Simd.V128_ANDNOT, b, a));
 function unpack(laneBytes: number, half: 'low' | 'high'): Lifter {
   const count = 16 / laneBytes;
   const first = half === 'low' ? 0 : count / 2;
-  const lanes = Array.from({ length: count }, (_, lane) => first + (lane >> 1) + (lane & 1) * count);
+  const lanes = Array.from(
+    { length: count },
+    (_, lane) => first + (lane >> 1) + (lane & 1) * count,
+  );
   return packed((emit, a, b) => shuffleLanes(emit, a, b, laneBytes, lanes));
 }
 
@@ -111,7 +114,10 @@ function selectors(immediate: number): readonly number[] {
 }
 
 /** pshufd, pshuflw, pshufhw: lanes of the source alone. */
-function shuffleSource(laneBytes: number, arrange: (chosen: readonly number[]) => number[]): Lifter {
+function shuffleSource(
+  laneBytes: number,
+  arrange: (chosen: readonly number[]) => number[],
+): Lifter {
   return (emit, instruction) => {
     const index = xmmIndex(operandAt(instruction, 0));
     const source = readVector(emit, operandAt(instruction, 1), Width.W128);

@@ -119,4 +119,3 @@ export const VECTOR_MOVE_LIFTERS: LifterTable = {
   movsldup: rearrange(4, [4, 4, 6, 6], Width.W128),
   movshdup: rearrange(4, [5, 5, 7, 7], Width.W128),
 };
-
