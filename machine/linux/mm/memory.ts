@@ -232,13 +232,7 @@ function presentFault(
 }
 
 /** wp_page_copy */
-function copyOnWrite(
-  kernel: Kernel,
-  mm: MmStruct,
-  vma: Vma,
-  page: number,
-  entry: number,
-): Fault {
+function copyOnWrite(kernel: Kernel, mm: MmStruct, vma: Vma, page: number, entry: number): Fault {
   const { cpu, memory } = kernel;
   const old = (readLow(memory, entry) & Pte.FRAME) >>> 0;
   cpu.run(F.wp_page_copy, 160);

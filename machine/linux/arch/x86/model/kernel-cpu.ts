@@ -7,7 +7,7 @@
  * primitives, and the mitigations. Sums are kept per function in typed arrays and settled into
  * the ledger when the context, the task or the window changes: the hot path allocates nothing.
  */
-import { assert } from '../../../../core/assert.ts';
+import { assert, MachineBug } from '../../../../core/assert.ts';
 import { Cause } from '../../../../core/ledger/cause.ts';
 import { Context } from '../../../../core/ledger/context.ts';
 import type { Ledger } from '../../../../core/ledger/ledger.ts';
@@ -38,6 +38,12 @@ const STALL_CAUSES: readonly Cause[] = [
 /** Instructions that the SRSO return thunk adds to a return, and a retpoline to an indirect call. */
 const SRSO_INSTRUCTIONS = 3;
 const RETPOLINE_INSTRUCTIONS = 2;
+
+/** Stall ticks of an access that the kernel's own tables must allow; faults are negative. */
+function served(ticks: Ticks): Ticks {
+  if (ticks < 0) throw new MachineBug('the kernel touched an address that it has not mapped');
+  return ticks;
+}
 
 /** What a kernel CPU needs to be told at construction. */
 export interface KernelCpuOptions {
@@ -147,7 +153,9 @@ export class KernelCpu {
     this.current = fn;
     let line = text.start[fn];
     const end = line + text.linesOf(fn, calls === 1 ? instructions : instructions / calls) * 64;
-    for (; line < end; line += 64) elapsed += this.access.fetch(line, High.IMAGE, record);
+    for (; line < end; line += 64) {
+      elapsed += served(this.access.fetch(line, High.IMAGE, record));
+    }
     this.elapsed += elapsed;
   }
 
@@ -176,58 +184,73 @@ export class KernelCpu {
 
   /** Reads the line of an object in the direct map. */
   read(physical: number): void {
-    this.elapsed += this.access.read(physical, High.DIRECT, this.record);
+    this.elapsed += served(this.access.read(physical, High.DIRECT, this.record));
   }
 
   write(physical: number): void {
-    this.elapsed += this.access.write(physical, High.DIRECT, this.record);
+    this.elapsed += served(this.access.write(physical, High.DIRECT, this.record));
   }
 
   readPerCpu(offset: PerCpu): void {
-    this.elapsed += this.access.read(this.perCpu + offset, High.DIRECT, this.record);
+    this.elapsed += served(this.access.read(this.perCpu + offset, High.DIRECT, this.record));
   }
 
   writePerCpu(offset: PerCpu): void {
-    this.elapsed += this.access.write(this.perCpu + offset, High.DIRECT, this.record);
+    this.elapsed += served(this.access.write(this.perCpu + offset, High.DIRECT, this.record));
   }
 
   readImage(low: number): void {
-    this.elapsed += this.access.read(low, High.IMAGE, this.record);
+    this.elapsed += served(this.access.read(low, High.IMAGE, this.record));
   }
 
   writeImage(low: number): void {
-    this.elapsed += this.access.write(low, High.IMAGE, this.record);
+    this.elapsed += served(this.access.write(low, High.IMAGE, this.record));
   }
 
   /** Writes `count` lines of the kernel stack from `depth` bytes below its top. */
   stack(depth: number, count: number): void {
     for (let i = 0; i < count; i++) {
       const low = this.stackTop - depth - 64 * (i + 1);
-      this.elapsed += this.access.write(low, High.VMALLOC, this.record);
+      this.elapsed += served(this.access.write(low, High.VMALLOC, this.record));
     }
   }
 
   readEntryArea(offset: number): void {
-    this.elapsed += this.access.read(offset, High.ENTRY_AREA, this.record);
+    this.elapsed += served(this.access.read(offset, High.ENTRY_AREA, this.record));
   }
 
   writeEntryArea(offset: number): void {
-    this.elapsed += this.access.write(offset, High.ENTRY_AREA, this.record);
+    this.elapsed += served(this.access.write(offset, High.ENTRY_AREA, this.record));
   }
 
   /** Touches the struct page of a frame. */
   writePageStruct(frame: number): void {
     const low = (frame * PAGE_STRUCT_BYTES) >>> 0;
-    this.elapsed += this.access.write(low, High.VMEMMAP, this.record);
+    this.elapsed += served(this.access.write(low, High.VMEMMAP, this.record));
   }
 
   /** Touches a line of user memory through the user mapping. */
   readUser(low: number, high: number): void {
-    this.elapsed += this.access.read(low, high, this.record);
+    this.elapsed += served(this.access.read(low, high, this.record));
   }
 
   writeUser(low: number, high: number): void {
-    this.elapsed += this.access.write(low, high, this.record);
+    this.elapsed += served(this.access.write(low, high, this.record));
+  }
+
+  /** Forgets what was charged since the last settlement: setting up is not part of the run. */
+  discard(): void {
+    for (let i = 0; i < this.dirtyCount; i++) {
+      const fn = this.dirty[i];
+      this.counts[fn] = 0;
+      this.instructions[fn] = 0;
+      this.base[fn] = 0;
+      this.charges.fill(0, fn * Cause.COUNT, (fn + 1) * Cause.COUNT);
+      const record = (fn * BlockRecord.BYTES) >> 2;
+      this.recordWords.fill(0, record, record + (BlockRecord.BYTES >> 2));
+    }
+    this.dirtyCount = 0;
+    this.elapsed = 0;
   }
 
   /** From here on, kernel time belongs to `tid` in `context`. */
@@ -269,7 +292,8 @@ export class KernelCpu {
     if (returns > 0) ledger.post(account, Cause.MITIGATION_SRSO, returns * ticks.srsoReturn);
     const first = fn * Cause.COUNT;
     for (let cause = 0; cause < Cause.COUNT; cause++) {
-      if (this.charges[first + cause] !== 0) ledger.post(account, cause, this.charges[first + cause]);
+      if (this.charges[first + cause] !== 0)
+        ledger.post(account, cause, this.charges[first + cause]);
     }
     this.charges.fill(0, first, first + Cause.COUNT);
     this.settleStalls(fn, account);

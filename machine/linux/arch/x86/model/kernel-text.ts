@@ -23,7 +23,7 @@ export class KernelText {
 
   constructor(symbols: SymbolTable) {
     let address = Low.TEXT;
-    FUNCTIONS.forEach(({ name, bytes, lines, instructions, tail }, fn) => {
+    FUNCTIONS.forEach(([name, bytes, lines, instructions, tail], fn) => {
       this.start[fn] = address & -LINE_BYTES;
       this.returns[fn] = tail === true ? 0 : 1;
       const last = (address + bytes - 1) & -LINE_BYTES;
