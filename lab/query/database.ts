@@ -134,6 +134,9 @@ export class QuerySession {
   private whyMissing(name: string): string {
     const reason = this.absent.get(name);
     if (reason !== undefined) return reason;
+    if (SQL_MODULES.some(({ needs }) => needs.includes(name))) {
+      return `the run lacks it; record it with 'lab run --events ${name}'`;
+    }
     const near = closest(name, this.viewNames);
     const isNear = distance(name, near) <= Math.max(2, name.length / 3);
     const meant = isNear ? `did you mean ${near}? ` : '';

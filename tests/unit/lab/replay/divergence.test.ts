@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { openRun, type RecordedRun } from '../../../../lab/recording/read-run.ts';
 import { createRun } from '../../../../lab/recording/run-directory.ts';
 import { compareRuns, firstDifferingValue } from '../../../../lab/replay/compare-runs.ts';
-import { formatDivergence } from '../../../../lab/replay/divergence.ts';
+import { earliest, formatDivergence } from '../../../../lab/replay/divergence.ts';
 import { VerifyingSink } from '../../../../lab/replay/verifying-sink.ts';
 import { EVERY_TYPE, fillEveryType, KeepingSink, scratchFolder } from '../recording/synthetic.ts';
 import { manifestInput, SYSCALLS, writeSyntheticRun } from '../recording/synthetic-run.ts';
@@ -131,6 +131,15 @@ describe('two recordings', () => {
     const other = openRun(join(scratch('a')));
     expect(await compareRuns(recorded, other)).not.toBeNull();
   });
+});
+
+it('events come before sums of the run, whatever their ticks', () => {
+  const base = { batch: 0, row: 0, reason: 'dur differs', replayed: null };
+  const sum = { ...base, table: 'windows', recorded: { tick: 0n } };
+  const event = { ...base, table: 'syscalls', recorded: { tick: 99n } };
+  const later = { ...base, table: 'irq_handler', recorded: { tick: 100n } };
+  expect(earliest([sum, later, event])).toBe(event);
+  expect(earliest([sum])).toBe(sum);
 });
 
 it('manifests: the first value that differs, by path', () => {
