@@ -8,11 +8,11 @@ import { basename } from 'node:path';
 import type { Board } from '../../machine/board/board.ts';
 import { BOARDS, boardNamed } from '../../machine/board/boards.ts';
 import type { Program } from '../../machine/board/machine-api.ts';
-import { TRACE_TABLES } from '../../machine/board/trace-tables.ts';
 import { findWorkload, WORKLOADS } from '../../workloads/registry.ts';
 import type { Phase } from '../../workloads/lib/program.ts';
 import { unknownName, UserError } from '../cli/errors.ts';
 import type { Experiment } from '../experiment/experiment.ts';
+import { selectEvents } from './select-events.ts';
 
 export interface ResolvedExperiment {
   readonly kind: 'workload' | 'elf';
@@ -40,20 +40,8 @@ export function resolveExperiment(experiment: Experiment): ResolvedExperiment {
     throw unknownName({ kind: 'board', name: experiment.board, known, place: '--board' });
   }
   const { kernel, seed } = experiment;
-  const events = resolveEvents(experiment.events);
+  const events = selectEvents(experiment.events);
   return { ...resolveTarget(experiment), kernel, board, seed, events };
-}
-
-/** The tables that every run has and those asked for, sorted. */
-function resolveEvents(asked: readonly string[]): string[] {
-  const known = TRACE_TABLES.map(({ name }) => name);
-  for (const name of asked) {
-    if (known.includes(name)) continue;
-    const place = '--events';
-    throw unknownName({ kind: 'event', name, known, place, listCommand: 'lab list events' });
-  }
-  const always = TRACE_TABLES.filter((table) => table.default).map(({ name }) => name);
-  return [...new Set([...always, ...asked])].sort();
 }
 
 type ResolvedTarget = Pick<ResolvedExperiment, 'kind' | 'name' | 'params' | 'program' | 'phases'>;

@@ -164,6 +164,7 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
   publish(kernel);
   // Booting is not part of any run: what setting up was charged is dropped.
   cpu.discard();
+  cpu.warmText();
   return { kernel, init };
 }
 

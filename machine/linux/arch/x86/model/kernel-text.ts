@@ -36,6 +36,12 @@ export class KernelText {
     });
   }
 
+  /** Low halves of the first line of the text and of the first one after it. */
+  get range(): readonly [number, number] {
+    const last = F.COUNT - 1;
+    return [this.start[0], this.start[last] + this.linesMax[last] * LINE_BYTES];
+  }
+
   /** Lines of text that `instructions` of one call of `fn` touch. */
   linesOf(fn: F, instructions: number): number {
     const lines = (instructions * this.density[fn] + 255) >> 8;
