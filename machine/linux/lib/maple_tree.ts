@@ -212,7 +212,10 @@ export function masStorePrealloc(
 
 function leafOf(tree: VmaTree, address: number): number {
   if (tree.entries <= LEAF_SLOTS) return tree.nodes.length === 0 ? -1 : 0;
-  return Math.min(tree.nodes.length - 1, 1 + Math.floor((tree.indexAbove(address) * 2) / LEAF_ENTRIES));
+  return Math.min(
+    tree.nodes.length - 1,
+    1 + Math.floor((tree.indexAbove(address) * 2) / LEAF_ENTRIES),
+  );
 }
 
 /** mas_wr_node_store: copies the node with the change, replaces it, frees the old one after RCU. */

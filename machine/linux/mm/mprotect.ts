@@ -36,7 +36,13 @@ export function doMprotect(
   return result;
 }
 
-function protectRange(kernel: Kernel, mm: MmStruct, start: number, end: number, prot: number): number {
+function protectRange(
+  kernel: Kernel,
+  mm: MmStruct,
+  start: number,
+  end: number,
+  prot: number,
+): number {
   const { cpu } = kernel;
   masFind(cpu, mm.vmas, start, false);
   const first = mm.vmas.find(start);
@@ -121,7 +127,13 @@ function mergeAround(kernel: Kernel, mm: MmStruct, vma: Vma): void {
 }
 
 /** change_protection over the entries that exist. */
-function changeProtection(kernel: Kernel, mm: MmStruct, start: number, end: number, flags: number): number {
+function changeProtection(
+  kernel: Kernel,
+  mm: MmStruct,
+  start: number,
+  end: number,
+  flags: number,
+): number {
   const { cpu, memory } = kernel;
   const high = (flags & Vm.EXEC) !== 0 ? 0 : NX_HIGH;
   let changed = 0;

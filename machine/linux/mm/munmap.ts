@@ -2,7 +2,14 @@
  * munmap and the teardown of mappings, after Linux 6.1 mm/mmap.c (do_mas_align_munmap), mm/memory.c
  * (unmap_page_range, free_pgtables) and mm/mmu_gather.c. Omits: lazy freeing across CPUs.
  */
-import { entryAddress, findPte, LEVEL_SHIFTS, Pte, readLow, writeEntry } from '../arch/x86/mm/pgtable.ts';
+import {
+  entryAddress,
+  findPte,
+  LEVEL_SHIFTS,
+  Pte,
+  readLow,
+  writeEntry,
+} from '../arch/x86/mm/pgtable.ts';
 import { flushTlbMmRange, PTI_USER_PGD } from '../arch/x86/mm/tlbflush.ts';
 import { TASK_SIZE } from '../arch/x86/model/address-map.ts';
 import { F } from '../arch/x86/model/function-ids.ts';
@@ -110,7 +117,13 @@ function detach(kernel: Kernel, mm: MmStruct, start: number, end: number): Vma[]
 }
 
 /** unmap_region: pages, then page tables, then the flush that makes freeing safe. */
-function unmapRegion(kernel: Kernel, mm: MmStruct, vmas: readonly Vma[], start: number, end: number): void {
+function unmapRegion(
+  kernel: Kernel,
+  mm: MmStruct,
+  vmas: readonly Vma[],
+  start: number,
+  end: number,
+): void {
   const { cpu } = kernel;
   cpu.run(F.unmap_region, 71);
   lruAddDrain(kernel, mm);
@@ -137,7 +150,13 @@ export function unmapAll(kernel: Kernel, mm: MmStruct, end: number): void {
 }
 
 /** zap_page_range_single: madvise(MADV_DONTNEED). */
-export function zapPageRange(kernel: Kernel, mm: MmStruct, vma: Vma, start: number, end: number): void {
+export function zapPageRange(
+  kernel: Kernel,
+  mm: MmStruct,
+  vma: Vma,
+  start: number,
+  end: number,
+): void {
   const { cpu } = kernel;
   cpu.run(F.zap_page_range_single, 79);
   lruAddDrain(kernel, mm);
@@ -198,7 +217,11 @@ function eachTable(kernel: Kernel, mm: MmStruct, start: number, end: number): [n
 }
 
 /** How much of the address space around `address` one look at the tables decides. */
-function missingSpan(kernel: Kernel, mm: MmStruct, address: number): { present: boolean; bytes: number } {
+function missingSpan(
+  kernel: Kernel,
+  mm: MmStruct,
+  address: number,
+): { present: boolean; bytes: number } {
   let table = mm.pgd;
   for (const shift of LEVEL_SHIFTS.slice(0, 3)) {
     const low = readLow(kernel.memory, entryAddress(table, address, shift));
@@ -246,7 +269,12 @@ function freePgtables(kernel: Kernel, mm: MmStruct, vmas: readonly Vma[], gather
   const index = mm.vmas.indexAbove(first.start);
   const floor = index > 0 ? mm.vmas.list[index - 1].end : 0;
   const next = index < mm.vmas.list.length ? mm.vmas.list[index].start : TASK_SIZE;
-  freePgdRange(kernel, mm, { start: first.start, end: vmas[vmas.length - 1].end, floor, ceiling: next }, gather);
+  freePgdRange(
+    kernel,
+    mm,
+    { start: first.start, end: vmas[vmas.length - 1].end, floor, ceiling: next },
+    gather,
+  );
 }
 
 interface TableRange {
@@ -258,7 +286,12 @@ interface TableRange {
 }
 
 /** free_pgd_range, for all three levels of tables under the top one. */
-export function freePgdRange(kernel: Kernel, mm: MmStruct, range: TableRange, gather: MmuGather): void {
+export function freePgdRange(
+  kernel: Kernel,
+  mm: MmStruct,
+  range: TableRange,
+  gather: MmuGather,
+): void {
   const { cpu } = kernel;
   const before = gather.tableFrames.length;
   freeLevel(kernel, mm, mm.pgd, 0, range, gather);
@@ -315,7 +348,13 @@ function freeTable(
 }
 
 /** tlb_finish_mmu: flush, then free. */
-function tlbFinish(kernel: Kernel, mm: MmStruct, gather: MmuGather, start: number, end: number): void {
+function tlbFinish(
+  kernel: Kernel,
+  mm: MmStruct,
+  gather: MmuGather,
+  start: number,
+  end: number,
+): void {
   const { cpu } = kernel;
   cpu.run(F.tlb_finish_mmu, gather.flush ? 51 : 24);
   if (gather.flush) {

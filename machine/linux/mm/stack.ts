@@ -17,7 +17,11 @@ export function expandStack(kernel: Kernel, mm: MmStruct, vma: Vma, address: num
   if (vma.end - start > STACK_BYTES_MAX) return false;
   const index = mm.vmas.list.indexOf(vma);
   const below = index > 0 ? mm.vmas.list[index - 1] : undefined;
-  if (below !== undefined && (below.flags & Vm.ACCESS) !== 0 && start - below.end < STACK_GUARD_BYTES) {
+  if (
+    below !== undefined &&
+    (below.flags & Vm.ACCESS) !== 0 &&
+    start - below.end < STACK_GUARD_BYTES
+  ) {
     return false;
   }
   const { cpu, caches } = kernel;
