@@ -20,6 +20,26 @@ const SUBCOMMANDS: readonly Subcommand[] = [
     load: async () => (await import('./run.ts')).runCommand(),
   },
   {
+    name: 'stat',
+    summary: 'where the time of a recorded run went',
+    load: async () => (await import('./stat.ts')).statCommand(),
+  },
+  {
+    name: 'compare',
+    summary: 'decompose the difference between kernels or runs, residual 0',
+    load: async () => (await import('./compare.ts')).compareCommand(),
+  },
+  {
+    name: 'replay',
+    summary: 'execute a recorded run again and compare every batch',
+    load: async () => (await import('./replay.ts')).replayCommand(),
+  },
+  {
+    name: 'query',
+    summary: 'answer SQL over recorded runs',
+    load: async () => (await import('./query.ts')).queryCommand(),
+  },
+  {
     name: 'list',
     summary: 'what there is: workloads, boards, kernel words, events, system calls, SQL views',
     load: async () => (await import('./list.ts')).listCommand(),

@@ -41,7 +41,6 @@ declare namespace WebAssembly {
     readonly exports: Readonly<Record<string, unknown>>;
   }
 
-  /** Whether the engine accepts a module: the way to ask for a feature. */
   function validate(bytes: Uint8Array): boolean;
 
   class CompileError extends Error {}

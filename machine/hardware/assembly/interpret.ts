@@ -5,7 +5,7 @@
  */
 import { BlockCode, BlockTable, OpWord, Slot } from '../cpu/bytecode';
 import { Helper, Op, Width } from '../cpu/ir';
-import { BlockRecord, Cpu, ExitReason } from '../layout';
+import { BlockRecord, Cpu, ExitReason, Header, Region } from '../layout';
 import { cpuid } from './cpuid';
 import { divideS128, divideS128Overflows, divideU128, rotateCarryLeft, rotateCarryRight } from './divide';
 import { condition, flagsOf } from './flags';
@@ -269,12 +269,26 @@ function call(cpu: usize, code: usize, word: usize): bool {
   return 0;
 }
 
+function touch(record: usize): void {
+  const list = load<u32>(Region.HEADER, Header.TOUCHED_LIST);
+  if (list == 0) return;
+  const count = load<u32>(Region.HEADER, Header.TOUCHED_COUNT);
+  store<i32>(<usize>list + <usize>(count << 2), <i32>record);
+  store<u32>(Region.HEADER, count + 1, Header.TOUCHED_COUNT);
+}
+
+@inline function countExecution(record: usize): void {
+  const count = load<i64>(record, BlockRecord.COUNT);
+  store<i64>(record, count + 1, BlockRecord.COUNT);
+  if (count == 0) touch(record);
+}
+
 /** Accounts for a complete block. Returns the code of the next one, or 0 to leave. */
 @inline function finish(cpu: usize, code: usize, next: u64): usize {
   const record: usize = load<u32>(code, BlockCode.RECORD);
   const left = load<i64>(cpu, Cpu.LEFT) - <i64>load<i32>(code, BlockCode.TICKS);
   store<i64>(cpu, left, Cpu.LEFT);
-  store<i64>(record, load<i64>(record, BlockRecord.COUNT) + 1, BlockRecord.COUNT);
+  countExecution(record);
   store<u64>(cpu, next, Cpu.RIP);
   store<i32>(code, load<i32>(code, BlockCode.EXECUTIONS) + 1, BlockCode.EXECUTIONS);
   if (left < 0) {
@@ -297,7 +311,7 @@ function call(cpu: usize, code: usize, word: usize): bool {
 function finishAndLeave(cpu: usize, code: usize, next: u64, reason: i32, info: i32): void {
   const record: usize = load<u32>(code, BlockCode.RECORD);
   store<i64>(cpu, load<i64>(cpu, Cpu.LEFT) - <i64>load<i32>(code, BlockCode.TICKS), Cpu.LEFT);
-  store<i64>(record, load<i64>(record, BlockRecord.COUNT) + 1, BlockRecord.COUNT);
+  countExecution(record);
   store<u64>(cpu, next, Cpu.RIP);
   store<i32>(code, load<i32>(code, BlockCode.EXECUTIONS) + 1, BlockCode.EXECUTIONS);
   store<i32>(cpu, info, Cpu.EXIT_INFO);

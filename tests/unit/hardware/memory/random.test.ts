@@ -221,7 +221,7 @@ describe.each([
           filterHits += run.rig.filterHits;
         },
       ),
-      { numRuns: 20, seed: 20231123, endOnFailure: true },
+      { numRuns: 15, seed: 20231123, endOnFailure: true },
     );
     if (filter) expect(filterHits).toBeGreaterThan(300);
     else expect(filterHits).toBe(0);

@@ -4,7 +4,7 @@ import {
   BlockRecord,
   Cpu,
   ExitReason,
-  Header,
+  type Header,
   Region,
   Stall,
 } from '../../../../machine/hardware/layout.ts';
