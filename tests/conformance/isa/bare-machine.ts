@@ -147,7 +147,7 @@ export class InterpreterExecutor implements Executor {
   private static readonly CODE_BYTES = 1 << 17;
 
   constructor(machine: BareMachine) {
-    this.core = instantiateCore<InterpreterExports>(machine.linear.memory);
+    this.core = instantiateCore(machine.linear.memory) as unknown as InterpreterExports;
     const { arena } = machine.linear;
     this.code = arena.allocate(InterpreterExecutor.CODE_BYTES, 64);
     new InterpreterTable(machine.linear.data, arena.allocate(64, 64), 1).attach(machine.block);
