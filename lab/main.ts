@@ -10,7 +10,8 @@ import { createProgram } from './cli/program.ts';
 async function main(args: readonly string[]): Promise<void> {
   try {
     const program = await createProgram(args);
-    await program.parseAsync(args, { from: 'user' });
+    if (args.length === 0) program.outputHelp();
+    else await program.parseAsync(args, { from: 'user' });
   } catch (error) {
     process.stderr.write(reportError(error, args));
     process.exitCode = exitCodeOf(error);

@@ -7,6 +7,7 @@ import process from 'node:process';
 import { CommanderError } from 'commander';
 import { closest, distance } from 'fastest-levenshtein';
 import { MachineBug } from '../../machine/core/assert.ts';
+import { RecordingError } from '../recording/recording-error.ts';
 
 export const enum ExitCode {
   OK = 0,
@@ -111,6 +112,7 @@ const isErrno = (error: unknown): error is NodeJS.ErrnoException =>
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof InfrastructureError) return ExitCode.INFRASTRUCTURE;
   if (error instanceof UserError) return ExitCode.USAGE;
+  if (error instanceof RecordingError) return ExitCode.USAGE;
   if (error instanceof Interrupted) return ExitCode.INTERRUPTED;
   if (error instanceof CommanderError) return isHelp(error) ? ExitCode.OK : ExitCode.USAGE;
   if (isErrno(error) && (error.code ?? '') in USER_ERRNO) return ExitCode.USAGE;
@@ -131,6 +133,7 @@ export function reportError(error: unknown, args: readonly string[]): string {
     const remedy = error.remedy === undefined ? '' : `; ${error.remedy}`;
     return oneLine(`error: ${place}${error.message}${remedy}`);
   }
+  if (error instanceof RecordingError) return oneLine(`error: ${error.message}`);
   if (error instanceof Interrupted) return 'interrupted\n';
   if (isErrno(error)) return errnoLine(error);
   return bugReport(error, args);
@@ -166,9 +169,11 @@ function bugReport(error: unknown, args: readonly string[]): string {
 /** The commit of the checkout that this runs from. */
 function commit(): string {
   try {
-    const cwd = import.meta.dirname;
-    const options = { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] } as const;
-    return execFileSync('git', ['describe', '--always', '--dirty'], options).trim();
+    return execFileSync('git', ['describe', '--always', '--dirty'], {
+      cwd: import.meta.dirname,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim();
   } catch {
     return 'unknown';
   }
@@ -180,6 +185,6 @@ const quote = (word: string): string =>
 /** Input may hold anything: control characters must neither break the line nor reach the terminal. */
 function oneLine(text: string): string {
   const flat = text.replace(/\s*\n\s*/g, ' ');
-  // eslint-disable-next-line no-control-regex -- they are what is to be found
+
   return `${flat.replace(/[\u0000-\u001f\u007f-\u009f]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`)}\n`;
 }

@@ -58,7 +58,6 @@ export function formatTable(
   return [colour.bold(title), ...rows.map(line)].join('\n');
 }
 
-// eslint-disable-next-line no-control-regex -- colour codes take no room
 const COLOUR_CODES = /\u001b\[[0-9;]*m/g;
 
 function visibleWidth(text: string): number {

@@ -20,9 +20,34 @@ const SUBCOMMANDS: readonly Subcommand[] = [
     load: async () => (await import('./run.ts')).runCommand(),
   },
   {
+    name: 'stat',
+    summary: 'where the time of a recorded run went',
+    load: async () => (await import('./stat.ts')).statCommand(),
+  },
+  {
+    name: 'compare',
+    summary: 'decompose the difference between kernels or runs, residual 0',
+    load: async () => (await import('./compare.ts')).compareCommand(),
+  },
+  {
+    name: 'replay',
+    summary: 'execute a recorded run again and compare every batch',
+    load: async () => (await import('./replay.ts')).replayCommand(),
+  },
+  {
+    name: 'query',
+    summary: 'answer SQL over recorded runs',
+    load: async () => (await import('./query.ts')).queryCommand(),
+  },
+  {
     name: 'list',
     summary: 'what there is: workloads, boards, kernel words, events, system calls, SQL views',
     load: async () => (await import('./list.ts')).listCommand(),
+  },
+  {
+    name: 'demo',
+    summary: 'run, compare, query and replay in a minute, on a temporary recording',
+    load: async () => (await import('./demo.ts')).demoCommand(),
   },
   {
     name: 'doctor',
@@ -43,10 +68,7 @@ export async function createProgram(args: readonly string[]): Promise<Command> {
     .exitOverride()
     // Errors are printed once, in our own form, by the caller.
     .configureOutput({ outputError: () => undefined })
-    .addHelpText('after', EXIT_CODES)
-    .action(() => {
-      program.outputHelp();
-    });
+    .addHelpText('after', EXIT_CODES);
   const wanted = args.find((argument) => !argument.startsWith('-'));
   const asksForHelpOf = wanted === 'help' ? args[args.indexOf('help') + 1] : undefined;
   for (const { name, summary, load } of SUBCOMMANDS) {

@@ -1,4 +1,5 @@
 /** `lab run TARGET [options] -- guest arguments`: runs an experiment and records it. */
+import process from 'node:process';
 import { Command } from 'commander';
 import {
   addExperimentOptions,
@@ -6,6 +7,7 @@ import {
   experimentOf,
   type ExperimentOptions,
 } from './experiment-options.ts';
+import { printJson, printLine } from './output.ts';
 
 interface RunOptions extends ExperimentOptions {
   readonly out?: string;
@@ -29,10 +31,24 @@ export function runCommand(): Command {
     .option('--zstd', 'compress the tables')
     .option('--json', 'print the result as JSON')
     .addHelpText('after', EXAMPLES);
-  return command.action(async (target: string, words: string[], options: RunOptions) => {
-    const experiment = experimentOf(target, words, options);
-    const execution = executionOf(options);
-    const { runExperiment } = await import('../experiment/run-experiment.ts');
-    await runExperiment(experiment, execution, { json: options.json ?? false });
-  });
+  return command.action(run);
+}
+
+async function run(target: string, words: string[], options: RunOptions): Promise<void> {
+  const experiment = experimentOf(target, words, options);
+  const execution = executionOf(options);
+  const { resolveExperiment } = await import('../record/resolve.ts');
+  const { record } = await import('../record/record.ts');
+  const { runJson } = await import('../report/run-json.ts');
+  const { runText } = await import('../report/run-text.ts');
+  const resolved = resolveExperiment(experiment);
+  const recorded = await record(resolved, execution);
+  const result = runJson(resolved, recorded);
+  if (options.json === true) {
+    printJson(result);
+    return;
+  }
+  process.stdout.write(recorded.stdout);
+  process.stderr.write(recorded.stderr);
+  printLine(runText(result));
 }

@@ -25,6 +25,10 @@ const target = z.strictObject({
   argv: z.array(z.string()),
   /** `NAME=value` each. */
   env: z.array(z.string()),
+  /** Path of the image in the guest's root file system. */
+  path: z.string(),
+  /** The measured phases in order; empty where the target has none. */
+  phases: z.array(z.strictObject({ name: z.string(), operations: count })),
 });
 
 const kernel = z.strictObject({
@@ -61,8 +65,6 @@ const manifest = z.strictObject({
     ticks: z.array(count),
     userInstructions: count,
     kernelInstructions: count,
-    /** Operations of the workload by phase; empty where the target has none. */
-    operations: z.record(z.string(), count),
     windows: z.array(window),
     /** Hardware events by perf-like name. */
     counters: z.record(z.string(), count),

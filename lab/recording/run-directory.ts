@@ -76,7 +76,7 @@ function syncFolder(path: string): void {
   closeSync(fd);
 }
 
-const digestOf = (bytes: Uint8Array): StreamDigest => ({
+export const digestOf = (bytes: Uint8Array): StreamDigest => ({
   sha256: sha256Hex(bytes),
   bytes: bytes.byteLength,
 });

@@ -1,10 +1,6 @@
 /** Turns a board's memory figures (cycles) into what the memory model takes (ticks). */
 import { ticksFromCycles } from '../core/units.ts';
-import type {
-  CacheGeometry,
-  MemoryGeometry,
-  TlbGeometry,
-} from '../hardware/memory/model-setup.ts';
+import type { CacheGeometry, MemoryGeometry, TlbGeometry } from '../hardware/memory/model-setup.ts';
 import type { CacheSpec, MemorySpec, TlbSpec } from './board.ts';
 
 function cache(spec: CacheSpec): CacheGeometry {

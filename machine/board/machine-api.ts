@@ -35,7 +35,7 @@ export interface MachineOptions {
   /** The inline line filter; off costs time and changes nothing else. */
   readonly filter: boolean;
   /** Bytes that the guest wrote to file descriptor 1 or 2, as they come. */
-  readonly onConsole: (fd: number, bytes: Uint8Array) => void;
+  readonly onConsole: (fd: 1 | 2, bytes: Uint8Array) => void;
 }
 
 /** How the program ended. */
@@ -64,7 +64,18 @@ export interface TaskRow {
   readonly exitTick?: Ticks;
 }
 
+/** Why a program was not started: what the user gave is wrong. */
+export interface MachineRefusal {
+  readonly kind: 'refusal';
+  /** What is wrong: the kernel's command line, or the program's file. */
+  readonly about: 'kernel' | 'program';
+  readonly message: string;
+  /** Empty when the message says it. */
+  readonly remedy: string;
+}
+
 export interface MachineResult {
+  readonly kind: 'result';
   readonly exit: ProgramExit;
   /** Final clock of each CPU. */
   readonly clocks: readonly Ticks[];
@@ -75,8 +86,14 @@ export interface MachineResult {
   /** Retired instructions in user mode, and in the kernel by the model. */
   readonly userInstructions: number;
   readonly kernelInstructions: number;
+  /** Every word of the kernel configuration with the value that took effect. */
+  readonly configuration: Readonly<Record<string, string | number | boolean>>;
   /** Hardware event counts by perf-like name: L1-dcache-load-misses, dTLB-load-misses ... */
   readonly counters: Readonly<Record<string, number>>;
   /** What the kernel would have printed with KERN_WARNING: unimplemented system calls and the like. */
   readonly warnings: readonly string[];
+  /** Run-time less link-time addresses of the program: 0 unless it is a static PIE. */
+  readonly loadBias: bigint;
+  /** How often the instruction at each user address was retired; computed when called. */
+  readonly instructionCounts: () => ReadonlyMap<bigint, number>;
 }

@@ -11,7 +11,8 @@ const NONE = decreed(0);
 export const SIMPLE: Board = {
   name: 'simple',
   description: 'A 1 GHz in-order teaching core: 1 cycle per instruction, round costs.',
-  validation: 'A teaching board: its figures are chosen, not measured; nothing to validate against.',
+  validation:
+    'A teaching board: its figures are chosen, not measured; nothing to validate against.',
   cpus: 2,
   core: {
     coreMHz: 1000,
@@ -51,6 +52,7 @@ export const SIMPLE: Board = {
     srsoReturn: decreed(10),
     copyPerLine: decreed(2),
     zeroPerLine: decreed(1),
+    streamOverlap: decreed(1),
   },
   features: ['pcid', 'fsgsbase', 'constant_tsc', 'nonstop_tsc', 'rdtscp'],
 };

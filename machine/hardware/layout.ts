@@ -36,6 +36,12 @@ export const enum Header {
   CODE_WRITTEN = 0x14,
   /** Physical page number of the last such write. */
   CODE_WRITTEN_PAGE = 0x18,
+  /**
+   * Address of a list of i32 record addresses, or 0, and its length: the interpreter enters a
+   * record whose COUNT it raises from 0. The dispatcher empties the list when it harvests.
+   */
+  TOUCHED_LIST = 0x1c,
+  TOUCHED_COUNT = 0x20,
 }
 
 /** Values of the bytes at Header.CODE_PAGES. */

@@ -41,6 +41,8 @@ declare namespace WebAssembly {
     readonly exports: Readonly<Record<string, unknown>>;
   }
 
+  function validate(bytes: Uint8Array): boolean;
+
   class CompileError extends Error {}
   class RuntimeError extends Error {}
 }

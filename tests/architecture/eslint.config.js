@@ -38,6 +38,8 @@ const typescriptRules = {
   '@typescript-eslint/prefer-literal-enum-member': 'off',
   // Two regions of different sizes may well share a number.
   '@typescript-eslint/no-duplicate-enum-values': 'off',
+  // A type parameter that only names the result is how untyped wasm exports get their type.
+  '@typescript-eslint/no-unnecessary-type-parameters': 'off',
   '@typescript-eslint/no-unused-vars': [
     'error',
     { argsIgnorePattern: '^_', varsIgnorePattern: '^_', caughtErrorsIgnorePattern: '^_' },
@@ -76,6 +78,7 @@ export default tseslint.config(
       ],
     },
   },
+  { files: ['**/*.d.ts'], rules: { '@typescript-eslint/no-extraneous-class': 'off' } },
   { files: ['**/generated/**'], rules: { 'max-lines': 'off', 'max-lines-per-function': 'off' } },
   {
     // A `describe` block is a list of tests, not a function that does too much.

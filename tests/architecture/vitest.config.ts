@@ -3,6 +3,14 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
+  // As the build does it: SQL files are imported as text.
+  plugins: [
+    {
+      name: 'sql-as-text',
+      transform: (code, id) =>
+        id.endsWith('.sql') ? `export default ${JSON.stringify(code)};` : undefined,
+    },
+  ],
   root: fileURLToPath(new URL('../..', import.meta.url)),
   test: {
     include: ['tests/**/*.test.ts'],

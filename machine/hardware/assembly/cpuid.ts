@@ -44,7 +44,7 @@ export function cpuid(cpu: usize, leaf: i64, subleaf: i64): i64 {
     case 0:
       return answer(cpu, BASIC_LEAVES, VENDOR_EBX, VENDOR_ECX, VENDOR_EDX);
     case 1: {
-      const apic = <u64>load<u32>(cpu, Cpu.TSC_AUX) << 24;
+      const apic = (<u64>load<u32>(cpu, Cpu.TSC_AUX)) << 24;
       return answer(cpu, SIGNATURE, LEAF1_EBX | apic, LEAF1_ECX, LEAF1_EDX);
     }
     case 0x80000000:

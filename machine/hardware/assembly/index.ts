@@ -5,6 +5,20 @@
 export * from './access';
 export * from './divide';
 export { readTsc } from './clock';
+export {
+  compareF32,
+  compareF64,
+  f32FromF64,
+  f32FromI64,
+  f32ToI32,
+  f32ToI64,
+  f64FromF32,
+  f64FromI64,
+  f64ToI32,
+  f64ToI64,
+} from './convert';
 export { cpuid } from './cpuid';
 export { interpret } from './interpret';
 export { repString } from './string';
+export { fxRestore, fxSave, x87Memory } from './float-state';
+export { x87 } from './x87';

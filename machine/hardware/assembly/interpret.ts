@@ -5,13 +5,28 @@
  */
 import { BlockCode, BlockTable, OpWord, Slot } from '../cpu/bytecode';
 import { Helper, Op, Width } from '../cpu/ir';
-import { BlockRecord, Cpu, ExitReason } from '../layout';
+import { BlockRecord, Cpu, ExitReason, Header, Region } from '../layout';
 import { cpuid } from './cpuid';
 import { divideS128, divideS128Overflows, divideU128, rotateCarryLeft, rotateCarryRight } from './divide';
 import { condition, flagsOf } from './flags';
+import { fxRestore, fxSave, x87Memory } from './float-state';
 import { fetchLines, readable, writable, written } from './guest-memory';
 import { readTsc } from './clock';
+import {
+  compareF32,
+  compareF64,
+  f32FromF64,
+  f32FromI64,
+  f32ToI32,
+  f32ToI64,
+  f64FromF32,
+  f64FromI64,
+  f64ToI32,
+  f64ToI64,
+} from './convert';
+import { bitmask, scalarOp, shuffle, vectorOp, vectorShift } from './vector';
 import { repString } from './string';
+import { x87 } from './x87';
 
 /** Where temporaries live. Nothing here is re-entered, so one file of them serves all CPUs. */
 const SLOTS: usize = memory.data(16384, 16);
@@ -188,6 +203,45 @@ function call(cpu: usize, code: usize, word: usize): bool {
     case Helper.RotateCarryRight:
       result = rotateCarryRight(cpu, a, b, c);
       break;
+    case Helper.F64FromI64:
+      result = f64FromI64(cpu, a);
+      break;
+    case Helper.F32FromI64:
+      result = f32FromI64(cpu, a);
+      break;
+    case Helper.F64ToI64:
+      result = f64ToI64(cpu, a, b);
+      break;
+    case Helper.F64ToI32:
+      result = f64ToI32(cpu, a, b);
+      break;
+    case Helper.F32ToI64:
+      result = f32ToI64(cpu, a, b);
+      break;
+    case Helper.F32ToI32:
+      result = f32ToI32(cpu, a, b);
+      break;
+    case Helper.F32FromF64:
+      result = f32FromF64(cpu, a);
+      break;
+    case Helper.F64FromF32:
+      result = f64FromF32(cpu, a);
+      break;
+    case Helper.CompareF64:
+      result = compareF64(cpu, a, b);
+      break;
+    case Helper.CompareF32:
+      result = compareF32(cpu, a, b);
+      break;
+    case Helper.X87:
+      result = x87(cpu, a, b, c);
+      break;
+    case Helper.X87Memory:
+      return x87Memory(cpu, a, b) != 0;
+    case Helper.FxSave:
+      return fxSave(cpu, a) != 0;
+    case Helper.FxRestore:
+      return fxRestore(cpu, a) != 0;
     case Helper.RepString:
       return repString(cpu, a) != 0;
     case Helper.Cpuid:
@@ -215,12 +269,26 @@ function call(cpu: usize, code: usize, word: usize): bool {
   return 0;
 }
 
+function touch(record: usize): void {
+  const list = load<u32>(Region.HEADER, Header.TOUCHED_LIST);
+  if (list == 0) return;
+  const count = load<u32>(Region.HEADER, Header.TOUCHED_COUNT);
+  store<i32>(<usize>list + <usize>(count << 2), <i32>record);
+  store<u32>(Region.HEADER, count + 1, Header.TOUCHED_COUNT);
+}
+
+@inline function countExecution(record: usize): void {
+  const count = load<i64>(record, BlockRecord.COUNT);
+  store<i64>(record, count + 1, BlockRecord.COUNT);
+  if (count == 0) touch(record);
+}
+
 /** Accounts for a complete block. Returns the code of the next one, or 0 to leave. */
 @inline function finish(cpu: usize, code: usize, next: u64): usize {
   const record: usize = load<u32>(code, BlockCode.RECORD);
   const left = load<i64>(cpu, Cpu.LEFT) - <i64>load<i32>(code, BlockCode.TICKS);
   store<i64>(cpu, left, Cpu.LEFT);
-  store<i64>(record, load<i64>(record, BlockRecord.COUNT) + 1, BlockRecord.COUNT);
+  countExecution(record);
   store<u64>(cpu, next, Cpu.RIP);
   store<i32>(code, load<i32>(code, BlockCode.EXECUTIONS) + 1, BlockCode.EXECUTIONS);
   if (left < 0) {
@@ -243,7 +311,7 @@ function call(cpu: usize, code: usize, word: usize): bool {
 function finishAndLeave(cpu: usize, code: usize, next: u64, reason: i32, info: i32): void {
   const record: usize = load<u32>(code, BlockCode.RECORD);
   store<i64>(cpu, load<i64>(cpu, Cpu.LEFT) - <i64>load<i32>(code, BlockCode.TICKS), Cpu.LEFT);
-  store<i64>(record, load<i64>(record, BlockRecord.COUNT) + 1, BlockRecord.COUNT);
+  countExecution(record);
   store<u64>(cpu, next, Cpu.RIP);
   store<i32>(code, load<i32>(code, BlockCode.EXECUTIONS) + 1, BlockCode.EXECUTIONS);
   store<i32>(cpu, info, Cpu.EXIT_INFO);
@@ -474,6 +542,45 @@ function runBlock(cpu: usize, code: usize, record: usize): usize {
         break;
       case Op.SetXmm:
         v128.store(cpu + Cpu.XMM + (<usize>smallImmediate(word) << 4), vectorA(word));
+        break;
+      case Op.VectorConst: {
+        const low = immediate(word);
+        defineVector(word, i64x2.replace_lane(i64x2.splat(low), 1, secondImmediate(word)));
+        break;
+      }
+      case Op.Vector: {
+        const a = vectorA(word);
+        const b = load<u16>(word, OpWord.B) == Slot.NONE ? a : vectorB(word);
+        defineVector(word, vectorOp(cpu, smallImmediate(word), a, b));
+        break;
+      }
+      case Op.ScalarFloat:
+        defineVector(word, scalarOp(cpu, smallImmediate(word), width, vectorA(word), vectorB(word)));
+        break;
+      case Op.Shuffle:
+        defineVector(
+          word,
+          shuffle(vectorA(word), vectorB(word), immediate(word), secondImmediate(word)),
+        );
+        break;
+      case Op.VectorShift:
+        defineVector(word, vectorShift(smallImmediate(word), vectorA(word), <i32>operandB(word)));
+        break;
+      case Op.ExtractLane: {
+        const lane = SLOTS + <usize>load<u16>(word, OpWord.A) + (<usize>smallImmediate(word) << width);
+        define(word, loadInteger(lane, width));
+        break;
+      }
+      case Op.InsertLane: {
+        const value = operandB(word);
+        const vector = vectorA(word);
+        defineVector(word, vector);
+        const lane = SLOTS + <usize>load<u16>(word, OpWord.DST) + (<usize>smallImmediate(word) << width);
+        storeInteger(lane, width, value);
+        break;
+      }
+      case Op.Bitmask:
+        define(word, bitmask(smallImmediate(word), vectorA(word)));
         break;
       case Op.Call:
         if (!call(cpu, code, word)) {

@@ -21,6 +21,11 @@ import type { EncodableInstruction, Encoding, Prefix } from './assembler-section
 import { describeOperand } from './operands.ts';
 import type { Label, Memory, Operand, Register } from './operands.ts';
 
+// Programs are written against this module alone.
+export { address, byte, dword, qword, registers, word, xmmword } from './operands.ts';
+export type { Label, Memory, Register } from './operands.ts';
+export type { SourceOf } from './assembler-sections.ts';
+
 type CodeName = Extract<keyof typeof Code, string>;
 type Encoded<Name extends string> = Name extends `${'VEX' | 'EVEX' | 'XOP' | 'MVEX'}_${string}`
   ? never
@@ -192,8 +197,13 @@ const fitsSigned = (value: bigint, bits: number): boolean => BigInt.asIntN(bits,
 type AddressOf = (label: Label) => bigint;
 
 const REGISTERS = IcedRegister as unknown as Readonly<Record<string, IcedRegister>>;
+
+/** iced calls the low bytes of r8..r15 r8l..r15l. */
+const namedRegister = (name: string): IcedRegister =>
+  REGISTERS[name.replace(/^(r\d+)b$/, '$1l').toUpperCase()];
+
 const icedRegister = (register: Register | undefined): IcedRegister =>
-  register === undefined ? IcedRegister.None : REGISTERS[register.name.toUpperCase()];
+  register === undefined ? IcedRegister.None : namedRegister(register.name);
 
 function setMemory(instruction: Instruction, memory: Memory, addressOf: AddressOf): void {
   const { base, index, offset } = memory;
@@ -211,7 +221,7 @@ function setMemory(instruction: Instruction, memory: Memory, addressOf: AddressO
     instruction.memoryDisplSize = wide ? 8 : offset === 0 ? 0 : 1;
   }
   if (memory.segment !== undefined) {
-    instruction.segmentPrefix = REGISTERS[memory.segment.toUpperCase()];
+    instruction.segmentPrefix = namedRegister(memory.segment);
   }
 }
 
@@ -232,7 +242,7 @@ function setOperand(
   if (operand === undefined) {
     // A string instruction: its memory operands are implied, its register is rax of some width.
     if (spec.implied !== undefined) instruction.setOpKind(i, spec.implied);
-    else instruction.setOpRegister(i, REGISTERS[(spec.fixed ?? '').toUpperCase()]);
+    else instruction.setOpRegister(i, namedRegister(spec.fixed ?? ''));
   } else if (typeof operand !== 'object') {
     setImmediate(instruction, i, spec, BigInt(operand));
   } else if (operand.kind === 'register') {

@@ -3,7 +3,15 @@
  * iced-x86, whose objects live in its own wasm memory and must not leak out of here.
  * 64-bit mode only.
  */
-import { Decoder, DecoderError, DecoderOptions, MemorySizeExt, Mnemonic, OpKind, Register } from 'iced-x86';
+import {
+  Decoder,
+  DecoderError,
+  DecoderOptions,
+  MemorySizeExt,
+  Mnemonic,
+  OpKind,
+  Register,
+} from 'iced-x86';
 import type { Instruction } from 'iced-x86';
 import { Width } from './ir.ts';
 
@@ -173,7 +181,10 @@ function decodeOperand(instruction: Instruction, position: number): Operand {
     return { kind: OperandKind.TARGET, address: instruction.nearBranchTarget };
   }
   if (IMMEDIATE_KINDS.has(kind)) {
-    return { kind: OperandKind.IMMEDIATE, value: BigInt.asUintN(64, instruction.immediate(position)) };
+    return {
+      kind: OperandKind.IMMEDIATE,
+      value: BigInt.asUintN(64, instruction.immediate(position)),
+    };
   }
   return OTHER_OPERAND;
 }
@@ -210,7 +221,11 @@ export function decode(bytes: Uint8Array, address: bigint): Decoded | undefined 
   decoder.ip = address;
   const instruction = decoder.decode();
   try {
-    if (instruction.isInvalid && decoder.lastError === DecoderError.NoMoreBytes && bytes.length < INSTRUCTION_BYTES_MAX) {
+    if (
+      instruction.isInvalid &&
+      decoder.lastError === DecoderError.NoMoreBytes &&
+      bytes.length < INSTRUCTION_BYTES_MAX
+    ) {
       return undefined;
     }
     return decodedFrom(instruction);

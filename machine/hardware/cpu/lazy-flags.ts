@@ -45,8 +45,7 @@ function lessOrEqual(a: Halves, b: Halves, orEqual: boolean): boolean {
 }
 
 function signZeroParity(result: Halves, width: Width): number {
-  const sign =
-    width === 3 ? result.high >>> 31 : (result.low >>> (8 * 2 ** width - 1)) & 1;
+  const sign = width === 3 ? result.high >>> 31 : (result.low >>> (8 * 2 ** width - 1)) & 1;
   const zero = result.low === 0 && result.high === 0 ? Flag.ZERO : 0;
   return (sign << 7) | zero | (EVEN_PARITY[result.low & 0xff] << 2);
 }

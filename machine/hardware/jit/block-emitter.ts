@@ -28,7 +28,7 @@ const enum Place {
 const XMM_SHIFT = 16;
 const EVERYTHING = -1;
 
-/** The lazy flags as temporaries of this block; NONE operands keep what the locals hold. */
+/** The lazy flags as temporaries of this block; NONE stands for 0. */
 export interface PendingFlags {
   readonly kind: FlagKind;
   readonly width: Width;
@@ -208,8 +208,8 @@ export class BlockEmitter {
     if (flags === undefined) return;
     const { region, w } = this;
     const set = (temp: number, local: Local): void => {
-      if (temp === NONE) return;
-      this.push(temp, ValueType.I64);
+      if (temp === NONE) w.i64Const(0n);
+      else this.push(temp, ValueType.I64);
       w.localSet(local);
     };
     set(flags.result, region.ccResult);

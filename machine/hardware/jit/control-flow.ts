@@ -58,7 +58,7 @@ function dominators(
     }
     return x;
   };
-  for (let changed = true; changed; ) {
+  for (let changed = true; changed;) {
     changed = false;
     for (const node of order) {
       if (node === 0) continue;

@@ -7,7 +7,7 @@
  * cache of entry points to the next region by a tail call, or back to the dispatcher.
  */
 import { assert } from '../../core/assert.ts';
-import { Op, type IrOp } from '../cpu/ir.ts';
+import { JumpKind, Op, type IrOp } from '../cpu/ir.ts';
 import { BlockRecord, Cpu, ExitReason } from '../layout.ts';
 import { INTEGER_VALUES, getState, setRegister, setState } from './arithmetic.ts';
 import { BlockEmitter, type ValueEmitter } from './block-emitter.ts';
@@ -60,7 +60,7 @@ const STATEMENTS: Readonly<Partial<Record<Op, Statement>>> = {
 };
 
 /** Static successors of a block inside the region; return sites for a return. */
-function successorsOf(
+export function successorsOf(
   block: TimedBlock,
   index: ReadonlyMap<bigint, number>,
   returnSites: readonly bigint[],
@@ -71,7 +71,7 @@ function successorsOf(
       ? [last.imm]
       : last.op === Op.Branch
         ? [last.imm, last.imm2]
-        : last.op === Op.JumpIndirect
+        : last.op === Op.JumpIndirect && Number(last.imm) === JumpKind.RETURN
           ? returnSites
           : [];
   const inside = targets.flatMap((target) => index.get(target) ?? []);

@@ -33,7 +33,8 @@ function coreModule(): WebAssembly.Module {
   return module;
 }
 
-/** A new instance of the core on `memory`. `Exports` lists the functions that the caller uses. */
-export function instantiateCore<Exports = MemoryExports>(memory: WebAssembly.Memory): Exports {
-  return new WebAssembly.Instance(coreModule(), { env: { memory } }).exports as unknown as Exports;
+/** A new instance of the core on `memory`; all its state is in that memory. */
+export function instantiateCore(memory: WebAssembly.Memory): MemoryExports {
+  const { exports } = new WebAssembly.Instance(coreModule(), { env: { memory } });
+  return exports as unknown as MemoryExports;
 }

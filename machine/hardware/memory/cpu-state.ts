@@ -72,7 +72,8 @@ export class LinearCpuState implements CpuState {
     i32[(block + Cpu.CC_OP) >> 2] = CC_OP_RAW;
     this.setNumber64(Cpu.CC_SOURCE, image & Flag.ARITHMETIC);
     i32[(block + Cpu.DF) >> 2] = image & Flag.DIRECTION ? 1 : 0;
-    i32[(block + Cpu.RFLAGS_OTHER) >> 2] = image & ~(Flag.ARITHMETIC | Flag.DIRECTION | Flag.ALWAYS);
+    i32[(block + Cpu.RFLAGS_OTHER) >> 2] =
+      image & ~(Flag.ARITHMETIC | Flag.DIRECTION | Flag.ALWAYS);
   }
 
   get fsBase(): bigint {

@@ -131,7 +131,13 @@ export class MemoryHierarchy {
    * Writes CR3. `pcid` is 0 when the kernel does not use PCIDs. `flush` drops the PCID's non-global
    * translations, as a CR3 write without bit 63 does. `use` keeps the filters that stay usable.
    */
-  setAddressSpace(cpu: number, cr3: bigint, pcid: number, flush: boolean, use = SpaceUse.BOTH): void {
+  setAddressSpace(
+    cpu: number,
+    cr3: bigint,
+    pcid: number,
+    flush: boolean,
+    use = SpaceUse.BOTH,
+  ): void {
     const block = this.linear.cpuBlock(cpu);
     const { i32, i64 } = this.linear;
     assert(pcid >= 0 && pcid < 4096, 'PCID has 12 bits');

@@ -109,7 +109,7 @@ describe.each(COMPRESSIONS)('compression %s', (compression) => {
     const sink = await createTableSink(folder, compression);
     fillEveryType(sink, 140_000);
     const { every_type: entry } = sink.finish();
-    expect(entry?.batches.map((batch) => batch.rows)).toEqual([65_536, 65_536, 8928]);
+    expect(entry.batches.map((batch) => batch.rows)).toEqual([65_536, 65_536, 8928]);
     const frame = pl.readIPC(readFileSync(join(folder, 'every_type.arrow')));
     expect(frame.height).toBe(140_000);
     const table = await openArrowTable(join(folder, 'every_type.arrow'));
@@ -139,8 +139,8 @@ describe.each(COMPRESSIONS)('compression %s', (compression) => {
       expect(schema.metadata.get('cyclelab.format')).toBe('1');
       expect(schema.metadata.get('comment')).toBe(EVERY_TYPE.comment);
       const [tick] = schema.fields;
-      expect(tick?.metadata.get('unit')).toBe('ticks');
-      expect(tick?.metadata.get('comment')).toBe('When.');
+      expect(tick.metadata.get('unit')).toBe('ticks');
+      expect(tick.metadata.get('comment')).toBe('When.');
       expect(schema.fields.every((field) => !field.nullable)).toBe(true);
     }
   });

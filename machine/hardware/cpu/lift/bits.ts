@@ -19,8 +19,7 @@ function tested(emit: Emitter, instruction: Decoded, index: Temp, writes: boolea
   const target = operandAt(instruction, 0);
   const width = widthOf(target);
   const far =
-    target.kind === OperandKind.MEMORY &&
-    operandAt(instruction, 1).kind === OperandKind.REGISTER;
+    target.kind === OperandKind.MEMORY && operandAt(instruction, 1).kind === OperandKind.REGISTER;
   if (!far) {
     if (writes) return emit.place(target, instruction.lock);
     return { width, value: emit.read(target, width), write: () => undefined };

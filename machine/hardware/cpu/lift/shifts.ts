@@ -202,4 +202,3 @@ export const SHIFT_LIFTERS: LifterTable = {
   shld: doubleShift(true),
   shrd: doubleShift(false),
 };
-

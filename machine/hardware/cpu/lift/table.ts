@@ -10,6 +10,10 @@ import { SHIFT_LIFTERS } from './shifts.ts';
 import { STACK_LIFTERS } from './stack.ts';
 import { STRING_LIFTERS } from './string.ts';
 import { SYSTEM_LIFTERS } from './system.ts';
+import { VECTOR_FLOAT_LIFTERS } from './vector-float.ts';
+import { VECTOR_INTEGER_LIFTERS } from './vector-integer.ts';
+import { VECTOR_MOVE_LIFTERS } from './vector-moves.ts';
+import { X87_LIFTERS } from './x87.ts';
 
 const LIFTERS: LifterTable = {
   ...MOVE_LIFTERS,
@@ -20,10 +24,16 @@ const LIFTERS: LifterTable = {
   ...CONTROL_LIFTERS,
   ...STACK_LIFTERS,
   ...SYSTEM_LIFTERS,
+  ...VECTOR_MOVE_LIFTERS,
+  ...VECTOR_INTEGER_LIFTERS,
+  ...VECTOR_FLOAT_LIFTERS,
+  ...X87_LIFTERS,
 };
 
 /** The lifter of an instruction, or undefined when it is outside the instruction set. */
 export function lifterOf(instruction: Decoded): Lifter | undefined {
-  const table = instruction.string ? STRING_LIFTERS : LIFTERS;
+  // ins and outs are string instructions too, but privileged ones.
+  const isString = instruction.string && Object.hasOwn(STRING_LIFTERS, instruction.mnemonic);
+  const table = isString ? STRING_LIFTERS : LIFTERS;
   return Object.hasOwn(table, instruction.mnemonic) ? table[instruction.mnemonic] : undefined;
 }

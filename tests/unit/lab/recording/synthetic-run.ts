@@ -85,6 +85,8 @@ export function manifestInput(seed: number): ManifestInput {
         imageSha256: '0'.repeat(64),
         argv: ['synthetic'],
         env: [],
+        path: '/usr/libexec/cyclelab/synthetic',
+        phases: [{ name: 'measure', operations: 100 }],
       },
       kernel: { commandLine: 'pti=on', configuration: { pti: 'on' } },
       board: { name: 'simple', cpus: 1, core: { coreMHz: CORE_MHZ, tscMHz: 2000 } },
@@ -95,7 +97,6 @@ export function manifestInput(seed: number): ManifestInput {
       ticks: [clock],
       userInstructions: 440,
       kernelInstructions: 9000,
-      operations: { storm: 100 },
       windows: ledger.windows.map(({ name, begin, end }) => ({
         name,
         begin: [...begin],

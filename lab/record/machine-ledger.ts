@@ -1,9 +1,10 @@
 /** The ledger of a run in memory, as a comparison wants it. */
 import { CAUSES } from '../../machine/core/ledger/cause.ts';
 import { CONTEXTS } from '../../machine/core/ledger/context.ts';
-import type { Ledger, LedgerWindow } from '../../machine/core/ledger/ledger.ts';
+import type { Ledger } from '../../machine/core/ledger/ledger.ts';
 import type { SymbolTable } from '../../machine/core/ledger/symbols.ts';
-import type { MeasuredWindow, Posting, Retired, RunLedger } from './posting.ts';
+import { measureWindows } from '../compare/measure-windows.ts';
+import type { Posting, Retired, RunLedger } from '../compare/posting.ts';
 
 export interface RunLedgerSource {
   readonly label: string;
@@ -38,22 +39,5 @@ export function runLedgerFromMachine(source: RunLedgerSource): RunLedger {
       });
     });
   }
-  return { label, coreMHz, windows: mergeWindows(ledger.windows, operations), postings, retired };
-}
-
-/** One entry for each name: a run may have several windows called `between`. */
-function mergeWindows(
-  windows: readonly LedgerWindow[],
-  operations: ReadonlyMap<string, number>,
-): MeasuredWindow[] {
-  const ticks = new Map<string, number>();
-  for (const { name, begin, end } of windows) {
-    const length = end.reduce((sum, tick, cpu) => sum + tick - (begin[cpu] ?? 0), 0);
-    ticks.set(name, (ticks.get(name) ?? 0) + length);
-  }
-  return [...ticks].map(([name, length]) => ({
-    name,
-    ticks: length,
-    operations: operations.get(name) ?? 0,
-  }));
+  return { label, coreMHz, windows: measureWindows(ledger.windows, operations), postings, retired };
 }

@@ -1,0 +1,80 @@
+/** An Intel Core i7-6700 (Skylake, client) on bare metal, from published figures. */
+import type { Board, Figure } from './board.ts';
+import { SKYLAKE_INSTRUCTIONS, SKYLAKE_INSTRUCTIONS_SOURCE } from './skylake-instructions.ts';
+
+function figure(value: number, uncertainty: number, source: string): Figure {
+  return { value, uncertainty, source };
+}
+
+const IN_L1 = figure(0, 0, 'by definition: first-level hits are in the instruction tables');
+const SEVEN_CPU = '7-cpu.com, Skylake i7-6700 (from memory)';
+const FROM_MEMORY = 'from memory of published measurements of Skylake; not checked';
+
+export const SKYLAKE: Board = {
+  name: 'skylake',
+  description: 'Intel Core i7-6700 (Skylake), 4.0 GHz, PCID, vulnerable to Meltdown.',
+  validation: 'Published figures only; never compared with the real machine.',
+  cpus: 2,
+  core: {
+    coreMHz: 4000,
+    tscMHz: 3408,
+    issueWidth: 4,
+    instructions: SKYLAKE_INSTRUCTIONS,
+    default: { throughput: 0.25, latency: 1 },
+    instructionsSource: SKYLAKE_INSTRUCTIONS_SOURCE,
+  },
+  memory: {
+    bytes: 1 << 30,
+    l1i: { bytes: 32 << 10, ways: 8, extraCycles: IN_L1 },
+    l1d: { bytes: 32 << 10, ways: 8, extraCycles: IN_L1 },
+    l2: {
+      bytes: 256 << 10,
+      ways: 4,
+      extraCycles: figure(8, 0.1, `${SEVEN_CPU}: L2 12 cycles, less 4 of L1`),
+    },
+    llc: {
+      bytes: 8 << 20,
+      ways: 16,
+      extraCycles: figure(38, 0.1, `${SEVEN_CPU}: L3 42 cycles, less 4 of L1`),
+    },
+    itlb: { entries: 128, ways: 8, extraCycles: IN_L1 },
+    dtlb: { entries: 64, ways: 4, extraCycles: IN_L1 },
+    stlb: {
+      entries: 1536,
+      ways: 12,
+      extraCycles: figure(9, 0.15, `${SEVEN_CPU}: miss in the 64-entry DTLB 9 cycles`),
+    },
+    pageWalkCycles: figure(17, 0.4, FROM_MEMORY),
+    dramCycles: figure(204, 0.15, `${SEVEN_CPU}: RAM 42 cycles + 51 ns; 51 ns at 4.0 GHz`),
+    lineTransferCycles: figure(80, 0.4, FROM_MEMORY),
+  },
+  kernel: {
+    cyclesPerInstruction: figure(0.4, 0.35, FROM_MEMORY),
+    syscall: figure(55, 0.3, FROM_MEMORY),
+    sysret: figure(45, 0.3, FROM_MEMORY),
+    swapgs: figure(20, 0.4, FROM_MEMORY),
+    exceptionEntry: figure(250, 0.4, FROM_MEMORY),
+    interruptEntry: figure(500, 0.4, FROM_MEMORY),
+    iret: figure(230, 0.4, FROM_MEMORY),
+    cr3Write: figure(200, 0.3, FROM_MEMORY),
+    cr3WriteNoFlush: figure(130, 0.4, FROM_MEMORY),
+    invlpg: figure(120, 0.4, FROM_MEMORY),
+    rdtsc: figure(25, 0.1, FROM_MEMORY),
+    retpoline: figure(27, 0.3, FROM_MEMORY),
+    srsoReturn: figure(0, 0, 'SRSO is an AMD vulnerability; the thunk is not used here'),
+    copyPerLine: figure(2, 0.3, FROM_MEMORY),
+    zeroPerLine: figure(2, 0.3, FROM_MEMORY),
+    streamOverlap: figure(10, 0.4, 'line fill buffers of a core; from memory'),
+  },
+  features: [
+    'pcid',
+    'invpcid',
+    'fsgsbase',
+    'constant_tsc',
+    'nonstop_tsc',
+    'rdtscp',
+    'erms',
+    'retpoline',
+    'meltdown',
+  ],
+};

@@ -1,0 +1,83 @@
+/**
+ * Instruction costs of the zen4-vm board by mnemonic. Whatever is absent costs the board's default.
+ * Mnemonics that name the same object share an execution resource: their throughputs add up.
+ */
+import type { InstructionCost } from './board.ts';
+import { instructionTable } from './instruction-groups.ts';
+
+export const ZEN4_VM_INSTRUCTIONS_SOURCE =
+  'AMD Software Optimization Guide for Zen 4 (57647) and Agner Fog, instruction tables, Zen 4; ' +
+  'rdtsc, rdtscp, cpuid, pause, lfence, mfence, lsl, lock and 64-bit div measured on the reference ' +
+  'host (datasets/host-zen4, insn_*, TSC cycles x 1.412)';
+
+const cost = (throughput: number, latency: number): InstructionCost => ({ throughput, latency });
+const serial = (cycles: number): InstructionCost => ({
+  throughput: 0,
+  latency: cycles,
+  serializing: true,
+});
+
+/** Four integer ALUs; two of them shift, one multiplies, two do branches. */
+export const ZEN4_VM_INSTRUCTIONS: Readonly<Record<string, InstructionCost>> = instructionTable({
+  nop: cost(1 / 6, 0),
+  load: cost(1 / 3, 4),
+  store: cost(0.5, 0),
+  forward: cost(0, 3),
+  move: cost(1 / 6, 0),
+  extend: cost(0.25, 1),
+  branch: cost(0.5, 1),
+  call: cost(1, 0),
+  push: cost(0.5, 0),
+  conditional: cost(0.5, 1),
+  shift: cost(0.5, 1),
+  doubleShift: cost(2, 3),
+  rotateCarry: cost(1, 1),
+  multiply: cost(1, 3),
+  divide: cost(6, 10),
+  divide64: cost(7, 15),
+  bitScan: cost(1, 1),
+  bitTest: cost(0.5, 1),
+  swap: cost(0.5, 1),
+  exchange: cost(1, 1),
+  compareExchange: cost(1, 2),
+  lock: cost(8, 5),
+  string: cost(2, 3),
+  repStart: cost(20, 20),
+  repByte: cost(1 / 32, 0),
+  repElement: cost(2, 0),
+  vectorMove: cost(1 / 4, 0),
+  vectorInteger: cost(0.25, 1),
+  vectorShuffle: cost(0.5, 1),
+  vectorShift: cost(0.5, 1),
+  vectorMultiply: cost(0.5, 3),
+  vectorToInteger: cost(1, 3),
+  integerToVector: cost(1, 3),
+  floatLogic: cost(0.25, 1),
+  floatAdd: cost(0.5, 3),
+  floatMultiply: cost(0.5, 3),
+  floatDivide32: cost(3.5, 11),
+  floatDivide64: cost(5, 13),
+  floatSqrt32: cost(5, 15),
+  floatSqrt64: cost(8.5, 21),
+  floatCompare: cost(1, 4),
+  floatConvert: cost(1, 4),
+  floatConvertInteger: cost(1, 7),
+  x87Move: cost(0.5, 1),
+  x87Add: cost(1, 7),
+  x87Divide: cost(6, 15),
+  x87Remainder: cost(20, 40),
+  x87Control: cost(4, 4),
+  // Measured on the reference host.
+  rdtsc: serial(35),
+  rdtscp: serial(68),
+  rdpid: cost(2, 2),
+  lsl: cost(59, 59),
+  cpuid: serial(18430),
+  lfence: serial(20),
+  mfence: serial(60),
+  sfence: cost(1, 1),
+  pause: serial(92),
+  syscall: cost(0, 0),
+  mxcsr: cost(13, 13),
+  saveState: cost(60, 60),
+});

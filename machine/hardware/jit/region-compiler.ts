@@ -1,0 +1,82 @@
+/**
+ * Turns regions into callable WebAssembly: one module for a batch, one function for each region,
+ * entered through slots of one shared table.
+ */
+import { assert, MachineBug } from '../../core/assert.ts';
+import { CORE_IMPORTS, REGION_TYPE } from './core-imports.ts';
+import type { TranslationOptions } from './region-context.ts';
+import { supportModule, type SupportExports } from './support.ts';
+import { translateRegion, type TranslationRegion } from './translate.ts';
+import { encodeModule } from './wasm-encoder.ts';
+
+const TABLE_INITIAL = 1024;
+/** Slots in all; the dispatcher starts over before it runs out. */
+export const REGIONS_MAX = 1 << 16;
+
+function missing(name: string): CallableFunction {
+  return () => {
+    throw new MachineBug(`the core does not export ${name}`);
+  };
+}
+
+export class RegionCompiler {
+  readonly table: WebAssembly.Table;
+  private readonly support: SupportExports;
+  private readonly imports: Record<string, WebAssembly.ImportValue>;
+  private nextSlot = 0;
+
+  constructor(
+    memory: WebAssembly.Memory,
+    core: Readonly<Record<string, unknown>>,
+    private readonly options: TranslationOptions,
+  ) {
+    this.table = new WebAssembly.Table({ element: 'anyfunc', initial: TABLE_INITIAL });
+    const basis = { memory, table: this.table };
+    const module = new WebAssembly.Module(supportModule());
+    const instance = new WebAssembly.Instance(module, { env: basis });
+    this.support = instance.exports as unknown as SupportExports;
+    this.imports = { ...basis, flagsImage: this.support.flagsImage };
+    for (const { name } of CORE_IMPORTS) {
+      if (name in this.imports) continue;
+      const routine = core[name];
+      this.imports[name] = typeof routine === 'function' ? routine : missing(name);
+    }
+  }
+
+  /** Slots that are left. */
+  get free(): number {
+    return REGIONS_MAX - this.nextSlot;
+  }
+
+  /** Compiles a batch; region i gets slot result + i. */
+  compile(regions: readonly TranslationRegion[]): number {
+    const tableBase = this.nextSlot;
+    this.nextSlot += regions.length;
+    assert(this.nextSlot <= REGIONS_MAX, 'the function table has room');
+    if (this.nextSlot > this.table.length) {
+      this.table.grow(Math.max(this.table.length, this.nextSlot - this.table.length));
+    }
+    const functions = regions.map((region) => ({
+      type: REGION_TYPE,
+      body: translateRegion(region, this.options),
+    }));
+    const bytes = encodeModule({ imports: CORE_IMPORTS, functions, tableBase }, REGION_TYPE);
+    new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: this.imports });
+    return tableBase;
+  }
+
+  /** Runs the region in `slot` on the CPU whose block is at `cpu`; returns an ExitReason. */
+  enter(cpu: number, slot: number): number {
+    return this.support.enter(cpu, slot);
+  }
+
+  drop(slot: number): void {
+    this.table.set(slot, null);
+  }
+
+  /** Drops every region; slots are given out from the first again. */
+  reset(): void {
+    for (let slot = 0; slot < this.nextSlot; slot++) this.table.set(slot, null);
+    this.nextSlot = 0;
+  }
+}

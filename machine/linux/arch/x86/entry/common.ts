@@ -1,0 +1,67 @@
+/** do_syscall_64, after Linux 6.1 arch/x86/entry/common.c, and the dispatch through x64_sys_call. */
+import { Cause } from '../../../../core/ledger/cause.ts';
+import { Errno } from '../../../include/uapi/asm-generic/errno.ts';
+import { type Kernel, warnOnce } from '../../../init/kernel.ts';
+import { syscallEnterFromUserMode, syscallExitToUserMode } from '../../../kernel/entry/common.ts';
+import { traceSyscall } from '../../../trace/syscalls.ts';
+import { F } from '../model/function-ids.ts';
+import { Gpr, type Registers } from '../model/registers.ts';
+import { entrySyscall64, sysret } from './entry_64.ts';
+import type { SyscallArguments } from './syscall-arguments.ts';
+import type { SyscallEntry } from './syscalls/syscall-table.ts';
+
+/** What handling a call needs besides the kernel; built once per CPU. */
+export interface SyscallGate {
+  readonly registers: Registers;
+  readonly args: SyscallArguments;
+  readonly table: readonly (SyscallEntry | undefined)[];
+  /** Address spaces and tasks end here: true once the current task may not return to user mode. */
+  readonly stopped: () => boolean;
+}
+
+/** The whole of one system call, from the gate to the way back. */
+export function syscall(kernel: Kernel, gate: SyscallGate): void {
+  const { registers } = gate;
+  entrySyscall64(kernel);
+  const begin = kernel.cpu.entered;
+  const number = registers.low(Gpr.RAX);
+  const result = doSyscall64(kernel, gate, number);
+  if (gate.stopped()) {
+    kernel.cpu.leave();
+    traceSyscall(kernel, registers, number, begin, result);
+    return;
+  }
+  sysret(kernel);
+  traceSyscall(kernel, registers, number, begin, result);
+  registers.set(Gpr.RAX, result);
+}
+
+function doSyscall64(kernel: Kernel, gate: SyscallGate, number: number): number {
+  const { cpu } = kernel;
+  const entry = number < gate.table.length ? gate.table[number] : undefined;
+  cpu.run(F.do_syscall_64, entry === undefined ? 28 : 31);
+  // add_random_kstack_offset
+  cpu.charge(Cause.TRANSITION, cpu.ticks.rdtsc);
+  cpu.read(kernel.current.address);
+  cpu.stack(192, 1);
+  syscallEnterFromUserMode(kernel);
+  let result = -Errno.ENOSYS;
+  if (entry !== undefined) {
+    cpu.run(F.x64_sys_call, entry.dispatch);
+    if (entry.handler === undefined) warnUnimplemented(kernel, entry, number);
+    else result = entry.handler(kernel, gate.args);
+  } else {
+    warnOnce(
+      kernel,
+      `syscall ${number}`,
+      `system call ${number} does not exist in this kernel: returned -ENOSYS`,
+    );
+  }
+  if (!gate.stopped()) syscallExitToUserMode(kernel);
+  return result;
+}
+
+function warnUnimplemented(kernel: Kernel, entry: SyscallEntry, number: number): void {
+  const name = `${entry.name} (${number})`;
+  warnOnce(kernel, `syscall ${number}`, `system call ${name} is not modelled: returned -ENOSYS`);
+}

@@ -1,0 +1,98 @@
+/** Page faults from user mode, after Linux 6.1 arch/x86/mm/fault.c. Omits: kernel-mode faults. */
+import { PageFaultCode } from '../../../../hardware/layout.ts';
+import { Sig } from '../../../include/uapi/asm-generic/signal.ts';
+import { Vm, type Vma } from '../../../include/linux/mm_types.ts';
+import type { Kernel } from '../../../init/kernel.ts';
+import { irqentryEnter, irqentryExit } from '../../../kernel/entry/common.ts';
+import { downReadTrylock, upRead } from '../../../kernel/locking/rwsem.ts';
+import { condResched } from '../../../kernel/sched/cond_resched.ts';
+import { forceSignal } from '../../../kernel/signal.ts';
+import { findVma } from '../../../lib/maple_tree.ts';
+import { Fault, handleMmFault } from '../../../mm/memory.ts';
+import { expandStack } from '../../../mm/stack.ts';
+import { tracePageFaultUser } from '../../../trace/exceptions.ts';
+import { exceptionEntry, exceptionExit } from '../entry/entry_64.ts';
+import { TASK_SIZE } from '../model/address-map.ts';
+import { F } from '../model/function-ids.ts';
+
+const TWO_32 = 2 ** 32;
+
+/** asm_exc_page_fault. The CPU's exit fields hold what CR2 and the error code would. */
+export function pageFault(kernel: Kernel): void {
+  const { cpu } = kernel;
+  const { registers } = cpu;
+  const code = registers.exitInfo;
+  const high = registers.exitAddressHigh;
+  const address = (high | 0) * TWO_32 + registers.exitAddressLow;
+  exceptionEntry(kernel, F.asm_exc_page_fault, 9, false);
+  cpu.run(F.exc_page_fault, 40);
+  tracePageFaultUser(kernel);
+  irqentryEnter(kernel);
+  doUserAddrFault(kernel, address, code);
+  if (kernel.current.mm === null) {
+    cpu.leave();
+    return;
+  }
+  irqentryExit(kernel);
+  exceptionExit(kernel);
+}
+
+function doUserAddrFault(kernel: Kernel, address: number, code: number): void {
+  const { cpu, current } = kernel;
+  const { mm } = current;
+  const write = (code & PageFaultCode.WRITE) !== 0;
+  cpu.run(F.do_user_addr_fault, write ? 99 : 101);
+  cpu.stack(192, 2);
+  if (mm === null || address < 0 || address >= TASK_SIZE) {
+    badArea(kernel, address, code, 'the address is not user space');
+    return;
+  }
+  cpu.run(F.lock_mm_and_find_vma, 33);
+  downReadTrylock(cpu, mm.address + 64);
+  condResched(cpu);
+  let vma = findVma(cpu, mm.vmas, address);
+  if (vma !== undefined && vma.start > address && !expandStack(kernel, mm, vma, address)) {
+    vma = undefined;
+  }
+  const problem = vma === undefined ? 'nothing is mapped there' : accessError(vma, code);
+  if (vma === undefined || problem !== null) {
+    upRead(cpu, mm.address + 64);
+    badArea(kernel, address, code, problem ?? '');
+    return;
+  }
+  const outcome = handleMmFault(kernel, mm, vma, address, { write });
+  upRead(cpu, mm.address + 64);
+  if (outcome === Fault.DONE) return;
+  const bus = outcome === Fault.BUS_ERROR;
+  forceSignal(kernel, bus ? Sig.BUS : Sig.KILL, {
+    address: BigInt(address),
+    reason: bus ? 'the page lies beyond the end of the mapped file' : 'out of memory',
+  });
+}
+
+/** access_error: why the mapping does not allow the access, or null. */
+function accessError({ flags }: Vma, code: number): string | null {
+  if ((code & PageFaultCode.WRITE) !== 0) {
+    return (flags & Vm.WRITE) === 0 ? 'the mapping is not writable' : null;
+  }
+  if ((code & PageFaultCode.FETCH) !== 0) {
+    return (flags & Vm.EXEC) === 0 ? 'the mapping is not executable' : null;
+  }
+  return (flags & Vm.ACCESS) === 0 ? 'the mapping allows no access' : null;
+}
+
+function badArea(kernel: Kernel, address: number, code: number, why: string): void {
+  const { cpu } = kernel;
+  cpu.run(F.__bad_area, 29);
+  cpu.run(F.__bad_area_nosemaphore, 73);
+  cpu.run(F.is_prefetch, 22);
+  cpu.run(F.fixup_vdso_exception, 36);
+  cpu.run(F.unhandled_signal, 13);
+  const what =
+    (code & PageFaultCode.FETCH) !== 0
+      ? 'instruction fetch'
+      : (code & PageFaultCode.WRITE) !== 0
+        ? 'write'
+        : 'read';
+  forceSignal(kernel, Sig.SEGV, { address: BigInt(address), reason: `${what}: ${why}` });
+}

@@ -1,0 +1,402 @@
+/**
+ * Ours, not Linux's: one CPU in kernel mode, as the place where the kernel model's time is made.
+ *
+ * A modelled function calls `run(F.name, instructions)` with the retired instructions of its real
+ * counterpart for the branches that it takes, then touches the lines of its objects. Time is the
+ * instructions at the board's rate, what the caches and TLBs add for text and data, the hardware
+ * primitives, and the mitigations. Sums are kept per function in typed arrays and settled into
+ * the ledger when the context, the task or the window changes: the hot path allocates nothing.
+ */
+import { assert, MachineBug } from '../../../../core/assert.ts';
+import { Cause } from '../../../../core/ledger/cause.ts';
+import { Context } from '../../../../core/ledger/context.ts';
+import type { Ledger } from '../../../../core/ledger/ledger.ts';
+import type { Ticks } from '../../../../core/units.ts';
+import { BlockRecord, Stall } from '../../../../hardware/layout.ts';
+import type { KernelAccess, RecordAddress } from '../../../../hardware/processor.ts';
+import { High, PAGE_STRUCT_BYTES, PerCpu } from './address-map.ts';
+import { F } from './function-ids.ts';
+import type { KernelText } from './kernel-text.ts';
+import type { KernelTicks } from './kernel-ticks.ts';
+import type { Platform, PlatformCpu } from './platform.ts';
+import { Registers } from './registers.ts';
+
+/** The ledger cause of each stall cell of a block record. */
+const STALL_CAUSES: readonly Cause[] = [
+  Cause.FRONTEND,
+  Cause.BRANCH,
+  Cause.L2,
+  Cause.LLC,
+  Cause.DRAM,
+  Cause.DTLB,
+  Cause.PAGE_WALK,
+  Cause.COHERENCE,
+  Cause.ATOMIC,
+  Cause.DATA_DEPENDENT,
+];
+
+const LINE_BYTES = 64;
+const TWO_32 = 2 ** 32;
+/** Instructions that the SRSO return thunk adds to a return, and a retpoline to an indirect call. */
+const SRSO_INSTRUCTIONS = 3;
+const RETPOLINE_INSTRUCTIONS = 2;
+
+/** Stall ticks of an access that the kernel's own tables must allow; faults are negative. */
+function served(ticks: Ticks): Ticks {
+  if (ticks < 0) throw new MachineBug('the kernel touched an address that it has not mapped');
+  return ticks;
+}
+
+/** What a kernel CPU needs to be told at construction. */
+export interface KernelCpuOptions {
+  readonly platform: Platform;
+  readonly number: number;
+  readonly ticks: KernelTicks;
+  readonly text: KernelText;
+  readonly ledger: Ledger;
+  /** Physical address of the CPU's per-CPU area. */
+  readonly perCpu: number;
+}
+
+export class KernelCpu {
+  readonly number: number;
+  readonly hardware: PlatformCpu;
+  readonly ticks: KernelTicks;
+  readonly perCpu: number;
+  readonly registers: Registers;
+  /** Low half of the top of the current task's kernel stack. */
+  stackTop = 0;
+  /** Ticks since the kernel was entered; not in the CPU's clock yet. */
+  elapsed: Ticks = 0;
+  private entryClock: Ticks = 0;
+  private record: RecordAddress = 0;
+  private current: F = 0;
+  private readonly access: KernelAccess;
+  private readonly text: KernelText;
+  private readonly ledger: Ledger;
+  private readonly records: RecordAddress;
+  private readonly recordWords: Uint32Array;
+  private readonly counts = new Float64Array(F.COUNT);
+  private readonly instructions = new Float64Array(F.COUNT);
+  /** Instructions of mitigations, whose time is not base time. */
+  private readonly thunkInstructions = new Float64Array(F.COUNT);
+  private readonly savedStalls = new Float64Array(Stall.COUNT);
+  private readonly instructionTicks: Ticks;
+  private readonly returnTicks: Ticks;
+  private readonly charges = new Float64Array(F.COUNT * Cause.COUNT);
+  private readonly dirty = new Int32Array(F.COUNT);
+  private dirtyCount = 0;
+  private accounts: Int32Array;
+  private readonly accountTables = new Map<number, Int32Array>();
+  private tid = 0;
+  private context: Context = Context.KERNEL;
+
+  constructor(options: KernelCpuOptions) {
+    this.number = options.number;
+    this.hardware = options.platform.cpus[options.number];
+    this.access = this.hardware.access;
+    this.ticks = options.ticks;
+    this.instructionTicks = options.ticks.instruction;
+    this.returnTicks = options.ticks.srsoReturn;
+    this.text = options.text;
+    this.ledger = options.ledger;
+    this.perCpu = options.perCpu;
+    this.records = options.platform.allocateRecords(F.COUNT);
+    this.recordWords = new Uint32Array(
+      options.platform.buffer,
+      this.records,
+      (F.COUNT * BlockRecord.BYTES) >> 2,
+    );
+    this.registers = new Registers(options.platform.buffer, this.hardware.state.block);
+    this.accounts = this.accountTable();
+  }
+
+  /** The CPU's time now, kernel work included. */
+  get now(): Ticks {
+    return this.entryClock + this.elapsed;
+  }
+
+  /** When the kernel was entered. */
+  get entered(): Ticks {
+    return this.entryClock;
+  }
+
+  /** User code stopped: kernel time starts at the CPU's clock. */
+  enter(): void {
+    this.entryClock = this.hardware.state.clock;
+    this.elapsed = 0;
+    this.registers.privilege = 0;
+  }
+
+  /** Kernel time becomes part of the CPU's clock, and user mode goes on. */
+  leave(): void {
+    this.entryClock += this.elapsed;
+    this.elapsed = 0;
+    this.hardware.state.clock = this.entryClock;
+    this.registers.privilege = 3;
+  }
+
+  /** What follows is charged to `fn`, which has run and is running on. */
+  continueIn(fn: F): void {
+    this.current = fn;
+    this.record = this.records + fn * BlockRecord.BYTES;
+  }
+
+  /** Runs `instructions` of `fn`, called once. */
+  run(fn: F, instructions: number): void {
+    const { text, access } = this;
+    const calls = this.counts[fn];
+    if (calls === 0) this.dirty[this.dirtyCount++] = fn;
+    this.counts[fn] = calls + 1;
+    this.instructions[fn] += instructions;
+    const record = this.records + fn * BlockRecord.BYTES;
+    this.record = record;
+    this.current = fn;
+    let elapsed = instructions * this.instructionTicks + text.returns[fn] * this.returnTicks;
+    let line = text.start[fn];
+    const end = line + text.linesOf(fn, instructions) * LINE_BYTES;
+    for (; line < end; line += LINE_BYTES) {
+      const stall = access.fetch(line, High.IMAGE, record);
+      if (stall !== 0) elapsed += served(stall);
+    }
+    this.elapsed += elapsed;
+  }
+
+  /** Runs `instructions` of `fn` in all, over `calls` calls. */
+  runCalls(fn: F, instructions: number, calls: number): void {
+    if (calls === 0) return;
+    const first = Math.floor(instructions / calls);
+    this.run(fn, first);
+    this.counts[fn] += calls - 1;
+    const others = instructions - first;
+    this.instructions[fn] += others;
+    const { text } = this;
+    this.elapsed +=
+      others * this.instructionTicks + (calls - 1) * text.returns[fn] * this.returnTicks;
+  }
+
+  /** `count` indirect calls made by the function that runs. */
+  indirect(count: number): void {
+    const { ticks } = this;
+    if (!ticks.retpolines) return;
+    this.thunkInstructions[this.current] += count * RETPOLINE_INSTRUCTIONS;
+    this.charge(Cause.MITIGATION_RETPOLINE, count * ticks.retpoline);
+    if (ticks.srsoReturn === 0) return;
+    this.thunkInstructions[this.current] += count * SRSO_INSTRUCTIONS;
+    this.charge(Cause.MITIGATION_SRSO, count * ticks.srsoReturn);
+  }
+
+  /** Ticks of the function that runs under a cause of its own (a primitive, a copy ...). */
+  charge(cause: Cause, ticks: Ticks): void {
+    this.charges[this.current * Cause.COUNT + cause] += ticks;
+    this.elapsed += ticks;
+  }
+
+  /** Instructions of a mitigation inside the function that runs. */
+  chargeInstructions(cause: Cause, instructions: number): void {
+    this.thunkInstructions[this.current] += instructions;
+    this.charge(cause, instructions * this.instructionTicks);
+  }
+
+  /** Reads the line of an object in the direct map. */
+  read(physical: number): void {
+    this.elapsed += served(this.access.read(physical, High.DIRECT, this.record));
+  }
+
+  write(physical: number): void {
+    this.elapsed += served(this.access.write(physical, High.DIRECT, this.record));
+  }
+
+  /** Reads or writes the lines of a copy or fill of `bytes`, whose misses overlap. */
+  stream(direction: 'read' | 'write', low: number, high: number, bytes: number): void {
+    const { access, record } = this;
+    this.saveStalls();
+    let stall = 0;
+    const end = low + bytes;
+    for (let at = low - (low % LINE_BYTES); at < end; at += LINE_BYTES) {
+      const ticks =
+        direction === 'read'
+          ? access.read(at >>> 0, high, record)
+          : access.write(at >>> 0, high, record);
+      if (ticks !== 0) stall += served(ticks);
+    }
+    if (stall > 0) this.elapsed += this.overlapStalls();
+  }
+
+  /** Remembers the stall cells of the function that runs. */
+  private saveStalls(): void {
+    for (let stall = 0; stall < Stall.COUNT; stall++)
+      this.savedStalls[stall] = this.stallCell(stall);
+  }
+
+  /** Divides what the cells have gained since by the board's overlap. Returns the ticks that remain. */
+  private overlapStalls(): Ticks {
+    let kept = 0;
+    for (let stall = 0; stall < Stall.COUNT; stall++) {
+      const before = this.savedStalls[stall];
+      const gained = this.stallCell(stall) - before;
+      if (gained === 0) continue;
+      const ticks = Math.ceil(gained / this.ticks.streamOverlap);
+      kept += ticks;
+      const at = this.cellIndex(stall);
+      this.recordWords[at] = (before + ticks) >>> 0;
+      this.recordWords[at + 1] = Math.floor((before + ticks) / TWO_32);
+    }
+    return kept;
+  }
+
+  private cellIndex(stall: number): number {
+    return (this.current * BlockRecord.BYTES + BlockRecord.STALLS + stall * 8) >> 2;
+  }
+
+  private stallCell(stall: number): number {
+    const at = this.cellIndex(stall);
+    return this.recordWords[at] + this.recordWords[at + 1] * TWO_32;
+  }
+
+  readPerCpu(offset: PerCpu): void {
+    this.elapsed += served(this.access.read(this.perCpu + offset, High.DIRECT, this.record));
+  }
+
+  writePerCpu(offset: PerCpu): void {
+    this.elapsed += served(this.access.write(this.perCpu + offset, High.DIRECT, this.record));
+  }
+
+  readImage(low: number): void {
+    this.elapsed += served(this.access.read(low, High.IMAGE, this.record));
+  }
+
+  writeImage(low: number): void {
+    this.elapsed += served(this.access.write(low, High.IMAGE, this.record));
+  }
+
+  /** Writes `count` lines of the kernel stack from `depth` bytes below its top. */
+  stack(depth: number, count: number): void {
+    for (let i = 0; i < count; i++) {
+      const low = this.stackTop - depth - 64 * (i + 1);
+      this.elapsed += served(this.access.write(low, High.VMALLOC, this.record));
+    }
+  }
+
+  readEntryArea(offset: number): void {
+    this.elapsed += served(this.access.read(offset, High.ENTRY_AREA, this.record));
+  }
+
+  writeEntryArea(offset: number): void {
+    this.elapsed += served(this.access.write(offset, High.ENTRY_AREA, this.record));
+  }
+
+  /** Touches the struct page of a frame. */
+  writePageStruct(frame: number): void {
+    const low = (frame * PAGE_STRUCT_BYTES) >>> 0;
+    this.elapsed += served(this.access.write(low, High.VMEMMAP, this.record));
+  }
+
+  /** Touches a line of user memory through the user mapping. */
+  readUser(low: number, high: number): void {
+    this.elapsed += served(this.access.read(low, high, this.record));
+  }
+
+  writeUser(low: number, high: number): void {
+    this.elapsed += served(this.access.write(low, high, this.record));
+  }
+
+  /** Forgets what was charged since the last settlement: setting up is not part of the run. */
+  discard(): void {
+    for (let i = 0; i < this.dirtyCount; i++) {
+      const fn = this.dirty[i];
+      this.counts[fn] = 0;
+      this.instructions[fn] = 0;
+      this.thunkInstructions[fn] = 0;
+      this.charges.fill(0, fn * Cause.COUNT, (fn + 1) * Cause.COUNT);
+      const record = (fn * BlockRecord.BYTES) >> 2;
+      this.recordWords.fill(0, record, record + (BlockRecord.BYTES >> 2));
+    }
+    this.dirtyCount = 0;
+    this.elapsed = 0;
+  }
+
+  /** Brings the kernel's text into the caches, as a boot and a login before the run would have. */
+  warmText(): void {
+    const [first, end] = this.text.range;
+    for (let line = first; line < end; line += LINE_BYTES) {
+      served(this.access.fetch(line, High.IMAGE, this.records));
+    }
+    this.recordWords.fill(0, 0, BlockRecord.BYTES >> 2);
+  }
+
+  /** From here on, kernel time belongs to `tid` in `context`. */
+  attribute(tid: number, context: Context): void {
+    this.settle();
+    this.tid = tid;
+    this.context = context;
+    this.accounts = this.accountTable();
+  }
+
+  /** Retired kernel instructions that are not settled yet, for checks. */
+  unsettledInstructions(): number {
+    let sum = 0;
+    for (let i = 0; i < this.dirtyCount; i++) {
+      const fn = this.dirty[i];
+      const srso = this.ticks.srsoReturn === 0 ? 0 : SRSO_INSTRUCTIONS;
+      sum += this.instructions[fn] + this.thunkInstructions[fn];
+      sum += this.counts[fn] * this.text.returns[fn] * srso;
+    }
+    return sum;
+  }
+
+  /** Posts everything since the last settlement to the ledger. */
+  settle(): void {
+    for (let i = 0; i < this.dirtyCount; i++) this.settleFunction(this.dirty[i]);
+    this.dirtyCount = 0;
+  }
+
+  private settleFunction(fn: F): void {
+    const { ledger, ticks } = this;
+    let account = this.accounts[fn];
+    if (account < 0) {
+      account = ledger.account(this.number, this.tid, this.context, this.text.symbols[fn]);
+      this.accounts[fn] = account;
+    }
+    const count = this.counts[fn];
+    const returns = ticks.srsoReturn === 0 ? 0 : count * this.text.returns[fn];
+    const thunks = this.thunkInstructions[fn] + returns * SRSO_INSTRUCTIONS;
+    ledger.count(account, count, this.instructions[fn] + thunks);
+    ledger.post(account, Cause.BASE, this.instructions[fn] * this.instructionTicks);
+    if (returns > 0) ledger.post(account, Cause.MITIGATION_SRSO, returns * ticks.srsoReturn);
+    const first = fn * Cause.COUNT;
+    for (let cause = 0; cause < Cause.COUNT; cause++) {
+      if (this.charges[first + cause] !== 0)
+        ledger.post(account, cause, this.charges[first + cause]);
+    }
+    this.charges.fill(0, first, first + Cause.COUNT);
+    this.settleStalls(fn, account);
+    this.counts[fn] = 0;
+    this.instructions[fn] = 0;
+    this.thunkInstructions[fn] = 0;
+  }
+
+  private settleStalls(fn: F, account: number): void {
+    const cell = (fn * BlockRecord.BYTES + BlockRecord.STALLS) >> 2;
+    for (let stall = 0; stall < Stall.COUNT; stall++) {
+      const at = cell + stall * 2;
+      const ticks = this.recordWords[at] + this.recordWords[at + 1] * TWO_32;
+      if (ticks === 0) continue;
+      this.ledger.post(account, STALL_CAUSES[stall], ticks);
+      this.recordWords[at] = 0;
+      this.recordWords[at + 1] = 0;
+    }
+  }
+
+  /** Ledger accounts by function for the current task and context; -1 where there is none yet. */
+  private accountTable(): Int32Array {
+    assert(this.tid < 2 ** 32, 'a thread id has 32 bits');
+    const key = this.tid * 8 + this.context;
+    let table = this.accountTables.get(key);
+    if (table === undefined) {
+      table = new Int32Array(F.COUNT).fill(-1);
+      this.accountTables.set(key, table);
+    }
+    return table;
+  }
+}

@@ -1,0 +1,51 @@
+/**
+ * Ours, not Linux's: the kernel's text as the caches and the ledger see it. Functions lie one after
+ * the other from Low.TEXT, 16-byte aligned, in the order of the table.
+ */
+import type { SymbolTable } from '../../../../core/ledger/symbols.ts';
+import { Low } from './address-map.ts';
+import { F } from './function-ids.ts';
+import { FUNCTIONS } from './function-table.ts';
+
+const LINE_BYTES = 64;
+const ALIGN = 16;
+
+export class KernelText {
+  /** Low half of the line where each function starts. */
+  readonly start = new Int32Array(F.COUNT);
+  /** 1 for functions that return; 0 for those that end in a jump. */
+  readonly returns = new Uint8Array(F.COUNT);
+  /** Index of each function in the run's symbol table. */
+  readonly symbols = new Int32Array(F.COUNT);
+  private readonly linesMax = new Uint16Array(F.COUNT);
+  /** Lines that 256 instructions touch. */
+  private readonly density = new Uint16Array(F.COUNT);
+
+  constructor(symbols: SymbolTable) {
+    let address = Low.TEXT;
+    FUNCTIONS.forEach(([name, bytes, lines, instructions, tail], fn) => {
+      this.start[fn] = address & -LINE_BYTES;
+      this.returns[fn] = tail === true ? 0 : 1;
+      const last = (address + bytes - 1) & -LINE_BYTES;
+      this.linesMax[fn] = (last - this.start[fn]) / LINE_BYTES + 1;
+      this.density[fn] = Math.round((256 * lines) / Math.max(1, instructions));
+      const virtual = 0xffffffff00000000n + BigInt(address);
+      this.symbols[fn] = symbols.intern({ name, module: 'vmlinux', address: virtual, size: bytes });
+      address = (address + bytes + ALIGN - 1) & -ALIGN;
+      address >>>= 0;
+    });
+  }
+
+  /** Low halves of the first line of the text and of the first one after it. */
+  get range(): readonly [number, number] {
+    const last = F.COUNT - 1;
+    return [this.start[0], this.start[last] + this.linesMax[last] * LINE_BYTES];
+  }
+
+  /** Lines of text that `instructions` of one call of `fn` touch. */
+  linesOf(fn: F, instructions: number): number {
+    const lines = (instructions * this.density[fn] + 255) >> 8;
+    const max = this.linesMax[fn];
+    return lines < 1 ? 1 : lines > max ? max : lines;
+  }
+}

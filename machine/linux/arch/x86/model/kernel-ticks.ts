@@ -1,0 +1,72 @@
+/** Ours, not Linux's: the board's kernel costs in ticks, with the mitigations that are on. */
+import { ticksFromCycles, type Ticks } from '../../../../core/units.ts';
+
+/** The figures of a board's kernel section, in core cycles; structurally board.KernelCosts. */
+export type KernelCycles = Readonly<Record<CostName, { readonly value: number }>>;
+
+export type CostName =
+  | 'cyclesPerInstruction'
+  | 'syscall'
+  | 'sysret'
+  | 'swapgs'
+  | 'exceptionEntry'
+  | 'interruptEntry'
+  | 'iret'
+  | 'cr3Write'
+  | 'cr3WriteNoFlush'
+  | 'invlpg'
+  | 'rdtsc'
+  | 'retpoline'
+  | 'srsoReturn'
+  | 'copyPerLine'
+  | 'zeroPerLine'
+  | 'streamOverlap';
+
+export interface ReturnMitigations {
+  readonly retpolines: boolean;
+  readonly srso: boolean;
+}
+
+export class KernelTicks {
+  /** One kernel instruction; an integer, so that base time is instructions times this, exactly. */
+  readonly instruction: Ticks;
+  readonly syscall: Ticks;
+  readonly sysret: Ticks;
+  readonly swapgs: Ticks;
+  readonly exceptionEntry: Ticks;
+  readonly interruptEntry: Ticks;
+  readonly iret: Ticks;
+  readonly cr3Write: Ticks;
+  readonly cr3WriteNoFlush: Ticks;
+  readonly invlpg: Ticks;
+  readonly rdtsc: Ticks;
+  readonly copyPerLine: Ticks;
+  readonly zeroPerLine: Ticks;
+  /** Misses of a copy or fill that overlap; not a time. */
+  readonly streamOverlap: number;
+  readonly retpolines: boolean;
+  readonly retpoline: Ticks;
+  /** 0 when the SRSO return thunk is off. */
+  readonly srsoReturn: Ticks;
+
+  constructor(costs: KernelCycles, mitigations: ReturnMitigations) {
+    const ticks = (name: CostName): Ticks => ticksFromCycles(costs[name].value);
+    this.instruction = Math.max(1, ticks('cyclesPerInstruction'));
+    this.syscall = ticks('syscall');
+    this.sysret = ticks('sysret');
+    this.swapgs = ticks('swapgs');
+    this.exceptionEntry = ticks('exceptionEntry');
+    this.interruptEntry = ticks('interruptEntry');
+    this.iret = ticks('iret');
+    this.cr3Write = ticks('cr3Write');
+    this.cr3WriteNoFlush = ticks('cr3WriteNoFlush');
+    this.invlpg = ticks('invlpg');
+    this.rdtsc = ticks('rdtsc');
+    this.copyPerLine = ticks('copyPerLine');
+    this.zeroPerLine = ticks('zeroPerLine');
+    this.streamOverlap = Math.max(1, costs.streamOverlap.value);
+    this.retpolines = mitigations.retpolines;
+    this.retpoline = mitigations.retpolines ? ticks('retpoline') : 0;
+    this.srsoReturn = mitigations.srso ? Math.max(1, ticks('srsoReturn')) : 0;
+  }
+}

@@ -1,0 +1,92 @@
+/** Address spaces, after Linux 6.1 include/linux/mm_types.h and mm.h. */
+import type { VmaTree } from '../../lib/maple_tree.ts';
+
+/** vm_flags */
+export const enum Vm {
+  NONE = 0,
+  READ = 0x1,
+  WRITE = 0x2,
+  EXEC = 0x4,
+  SHARED = 0x8,
+  MAYREAD = 0x10,
+  MAYWRITE = 0x20,
+  MAYEXEC = 0x40,
+  MAYSHARE = 0x80,
+  GROWSDOWN = 0x100,
+  PFNMAP = 0x400,
+  IO = 0x4000,
+  DONTEXPAND = 0x40000,
+  ACCOUNT = 0x100000,
+  DONTDUMP = 0x4000000,
+  /** READ | WRITE | EXEC */
+  ACCESS = 0x7,
+}
+
+/** A file whose pages can be mapped: contents, and the page cache. */
+export interface MappedFile {
+  readonly path: string;
+  readonly bytes: Uint8Array;
+  /** Frame of each cached page, by page index. */
+  readonly pages: Map<number, number>;
+}
+
+/** A mapping of frames that belong to the kernel (vDSO, vvar). */
+export interface SpecialMapping {
+  readonly name: string;
+  /** Frame of each page; -1 where a touch is a SIGBUS. */
+  readonly frames: readonly number[];
+}
+
+/** vm_area_struct */
+export interface Vma {
+  start: number;
+  end: number;
+  /** Vm bits. */
+  flags: number;
+  file: MappedFile | null;
+  special: SpecialMapping | null;
+  /** Offset of `start` in pages: of the file, or of the address space when anonymous. */
+  pgoff: number;
+  /** Physical address of the anon_vma, or 0 before the first write fault. */
+  anonVma: number;
+  /** Physical address of the anon_vma_chain that links the two. */
+  anonChain: number;
+  /** `[stack]`, `[heap]` and the like; empty for others. */
+  name: string;
+  /** Physical address of the object. */
+  readonly address: number;
+}
+
+/** mm_struct */
+export interface MmStruct {
+  /** Physical address of the object. */
+  readonly address: number;
+  readonly vmas: VmaTree;
+  /** Physical address of the top page table (with PTI, the kernel's copy; the user's is next). */
+  readonly pgd: number;
+  /** Address space number for the PCID; 0 when PCIDs are off. */
+  readonly asid: number;
+  mmapBase: number;
+  startCode: number;
+  endCode: number;
+  startData: number;
+  endData: number;
+  startBrk: number;
+  brk: number;
+  startStack: number;
+  argStart: number;
+  argEnd: number;
+  envStart: number;
+  envEnd: number;
+  /** Pages. */
+  totalVm: number;
+  rss: number;
+  rssMax: number;
+  /** Page tables in use, the top one excluded. */
+  tables: number;
+  /** Bumped whenever an entry changes or goes: cached translations are void. */
+  generation: number;
+  /** Frames waiting in the LRU batch, which the next drain moves. */
+  lruBatch: number;
+  vdso: number;
+}

@@ -1,0 +1,86 @@
+/**
+ * Ours, not Linux's: the running kernel as one object, for the functions of all subsystems. It only
+ * gathers state; init/main.ts builds it, and each subsystem changes its own part.
+ */
+import type { EventQueue } from '../../core/event-queue.ts';
+import type { Ledger } from '../../core/ledger/ledger.ts';
+import type { Random } from '../../core/random.ts';
+import type { KernelCpu } from '../arch/x86/model/kernel-cpu.ts';
+import type { PhysicalMemory } from '../arch/x86/model/physical-memory.ts';
+import type { Platform } from '../arch/x86/model/platform.ts';
+import type { MappedFile, SpecialMapping } from '../include/linux/mm_types.ts';
+import type { Task } from '../include/linux/sched.ts';
+import type { Timekeeper } from '../include/linux/timekeeper_internal.ts';
+import type { BuddyAllocator } from '../mm/buddy.ts';
+import type { PageSource } from '../mm/page_alloc.ts';
+import type { KmemCaches } from '../mm/slab_common.ts';
+import type { Tracepoints } from '../trace/tracepoints.ts';
+import type { KernelConfig } from './config.ts';
+
+/** A process killed by a signal, with what a user needs to find out why. */
+export interface FatalSignal {
+  readonly signal: number;
+  readonly name: string;
+  /** Faulting address of SIGSEGV and SIGBUS; rip for the others. */
+  readonly address: bigint;
+  readonly rip: bigint;
+  /** Up to 15 bytes of code at rip, where it can be read. */
+  readonly code: Uint8Array;
+  readonly reason: string;
+}
+
+/** The vDSO's place in guest memory. */
+export interface VdsoMapping {
+  /** The image's pages. */
+  readonly text: SpecialMapping;
+  /** The data pages below it. */
+  readonly data: SpecialMapping;
+  /** Physical address of the first data page, which the timekeeper writes. */
+  readonly dataPhysical: number;
+  readonly symbols: readonly {
+    readonly name: string;
+    readonly offset: number;
+    readonly size: number;
+  }[];
+}
+
+export interface Kernel extends PageSource {
+  readonly config: KernelConfig;
+  readonly platform: Platform;
+  readonly memory: PhysicalMemory;
+  readonly buddy: BuddyAllocator;
+  readonly caches: KmemCaches;
+  readonly ledger: Ledger;
+  readonly events: EventQueue;
+  readonly coreMHz: number;
+  readonly trace: Tracepoints;
+  readonly timekeeper: Timekeeper;
+  readonly vdso: VdsoMapping | null;
+  /** The CPU whose kernel code runs. */
+  readonly cpu: KernelCpu;
+  /** The task that runs on it. */
+  current: Task;
+  readonly tasks: Task[];
+  /** Files of the in-memory root, by absolute path. */
+  readonly files: Map<string, MappedFile>;
+  readonly executable: { path: string };
+  /** Output of the guest on descriptors 1 and 2. */
+  readonly console: (sink: 1 | 2, bytes: Uint8Array) => void;
+  readonly warnings: string[];
+  readonly warned: Set<string>;
+  readonly randomLayout: Random;
+  readonly randomBytes: Random;
+  /** Physical address of the shared page of zeros. */
+  readonly zeroPage: number;
+  /** Physical address of the kernel's own top page table. */
+  readonly swapperPgd: number;
+  nextAsid: number;
+  fatalSignal: FatalSignal | null;
+}
+
+/** Says something about the run once. */
+export function warnOnce(kernel: Kernel, key: string, message: string): void {
+  if (kernel.warned.has(key)) return;
+  kernel.warned.add(key);
+  kernel.warnings.push(message);
+}

@@ -1,0 +1,45 @@
+/**
+ * Entering and leaving user mode, after Linux 6.1 kernel/entry/common.c. Omits: system call tracing
+ * by ptrace, seccomp and audit (off, as for most processes), rescheduling.
+ */
+import { PerCpu } from '../../arch/x86/model/address-map.ts';
+import { F } from '../../arch/x86/model/function-ids.ts';
+import type { Kernel } from '../../init/kernel.ts';
+
+export function syscallEnterFromUserMode({ cpu, current }: Kernel): void {
+  cpu.run(F.syscall_enter_from_user_mode, 16);
+  cpu.read(current.address);
+  cpu.stack(192, 1);
+}
+
+export function syscallExitToUserMode(kernel: Kernel): void {
+  const { cpu, current } = kernel;
+  cpu.run(F.syscall_exit_to_user_mode, 11);
+  cpu.run(F.syscall_exit_to_user_mode_prepare, 12);
+  cpu.read(current.address);
+  exitToUserModePrepare(kernel);
+}
+
+export function exitToUserModePrepare({ cpu, current }: Kernel): void {
+  cpu.run(F.exit_to_user_mode_prepare, 31);
+  cpu.read(current.address);
+  cpu.readPerCpu(PerCpu.CURRENT);
+  cpu.run(F.fpregs_assert_state_consistent, 14);
+  cpu.read(current.address + 64);
+  cpu.read(current.address + 5120);
+  cpu.readPerCpu(PerCpu.FPU_OWNER);
+  cpu.run(F.amd_clear_divider, 5);
+}
+
+export function irqentryEnter({ cpu, current }: Kernel): void {
+  cpu.run(F.irqentry_enter, 6);
+  cpu.run(F.irqentry_enter_from_user_mode, 3);
+  cpu.read(current.address);
+}
+
+export function irqentryExit(kernel: Kernel): void {
+  const { cpu } = kernel;
+  cpu.run(F.irqentry_exit, 3);
+  cpu.run(F.irqentry_exit_to_user_mode, 4);
+  exitToUserModePrepare(kernel);
+}

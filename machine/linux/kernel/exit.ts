@@ -1,0 +1,64 @@
+/**
+ * The end of a process, after Linux 6.1 kernel/exit.c: the address space goes, the descriptors
+ * close, the status stays for the parent. Omits: threads, reparenting, wait (init reaps at once).
+ */
+import { loadAddressSpace } from '../arch/x86/mm/tlbflush.ts';
+import { F } from '../arch/x86/model/function-ids.ts';
+import type { Kernel } from '../init/kernel.ts';
+import { exitMmap } from '../mm/exit_mmap.ts';
+import { traceProcessExit } from '../trace/sched.ts';
+import { mutexLock, mutexUnlock } from './locking/mutex.ts';
+import { downRead, upRead } from './locking/rwsem.ts';
+import { spinLockIrq, spinUnlockIrq } from './locking/spinlock.ts';
+import { fileClose } from '../fs/file_table.ts';
+
+/** do_group_exit with a wait status: exit code << 8, or a signal number. */
+export function doGroupExit(kernel: Kernel, status: number): void {
+  const { cpu, current } = kernel;
+  cpu.run(F.do_group_exit, 30);
+  spinLockIrq(cpu, current.signal.address);
+  cpu.run(F.zap_other_threads, 26);
+  spinUnlockIrq(cpu);
+  doExit(kernel, status);
+}
+
+export function doExit(kernel: Kernel, status: number): void {
+  const { cpu, current } = kernel;
+  cpu.run(F.do_exit, 263);
+  cpu.stack(192, 2);
+  current.exitCode = status;
+  cpu.run(F.exit_signals, 36);
+  cpu.run(F.acct_collect, 203);
+  downRead(cpu, current.address + 2048);
+  upRead(cpu, current.address + 2048);
+  exitMm(kernel);
+  cpu.run(F.exit_files, 20);
+  for (let fd = 0; fd < current.files.length; fd++) {
+    const file = current.files[fd];
+    if (file === null) continue;
+    current.files[fd] = null;
+    fileClose(kernel, file);
+  }
+  cpu.run(F.exit_notify, 120);
+  current.state = 'Z';
+  current.exitTick = cpu.now;
+  traceProcessExit(kernel);
+}
+
+/** exit_mm: robust list and clear_child_tid, then the address space itself. */
+function exitMm(kernel: Kernel): void {
+  const { cpu, current } = kernel;
+  const { mm } = current;
+  if (mm === null) return;
+  cpu.run(F.exit_mm_release, 11);
+  cpu.run(F.futex_exit_release, 22);
+  mutexLock(cpu, current.address + 2112);
+  mutexUnlock(cpu);
+  cpu.run(F.mm_release, 19);
+  cpu.run(F.mmput, 9);
+  cpu.run(F.__mmput, 42);
+  exitMmap(kernel, mm);
+  current.mm = null;
+  loadAddressSpace(kernel, null);
+  kernel.caches.mm.free(kernel, mm.address);
+}

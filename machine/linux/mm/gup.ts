@@ -1,0 +1,47 @@
+/**
+ * User pages for the kernel's own accesses: finding a page of the current address space and faulting
+ * it in as a user access would (a fault inside copy_to_user, or get_user_pages). After Linux 6.1
+ * mm/gup.c and arch/x86/mm/fault.c. Access rights are checked against the mapping.
+ */
+import { findPte, Pte, readLow } from '../arch/x86/mm/pgtable.ts';
+import { TASK_SIZE } from '../arch/x86/model/address-map.ts';
+import { F } from '../arch/x86/model/function-ids.ts';
+import { PAGE_BYTES } from '../arch/x86/model/physical-memory.ts';
+import { type MmStruct, Vm } from '../include/linux/mm_types.ts';
+import type { Kernel } from '../init/kernel.ts';
+import { downReadTrylock, upRead } from '../kernel/locking/rwsem.ts';
+import { findVma } from '../lib/maple_tree.ts';
+import { Fault, handleMmFault } from './memory.ts';
+import { expandStack } from './stack.ts';
+
+const NO_PAGE = -1;
+
+/** Physical address of the page that holds `address`, readable or writable, or -1 (EFAULT). */
+export function userPage(kernel: Kernel, mm: MmStruct, address: number, write: boolean): number {
+  const page = address - (address % PAGE_BYTES);
+  if (!(address >= 0 && address < TASK_SIZE)) return NO_PAGE;
+  for (let attempt = 0; attempt < 3; attempt++) {
+    const entry = findPte(kernel.memory, mm.pgd, page);
+    const low = entry < 0 ? 0 : readLow(kernel.memory, entry);
+    const wanted = Pte.PRESENT | Pte.USER | (write ? Pte.WRITE : 0);
+    if ((low & wanted) === wanted) return (low & Pte.FRAME) >>> 0;
+    if (!faultIn(kernel, mm, page, write)) return NO_PAGE;
+  }
+  return NO_PAGE;
+}
+
+function faultIn(kernel: Kernel, mm: MmStruct, page: number, write: boolean): boolean {
+  const { cpu } = kernel;
+  cpu.run(F.do_user_addr_fault, 99);
+  cpu.run(F.lock_mm_and_find_vma, 33);
+  downReadTrylock(cpu, mm.address + 64);
+  let vma = findVma(cpu, mm.vmas, page);
+  if (vma !== undefined && vma.start > page && !expandStack(kernel, mm, vma, page)) vma = undefined;
+  const needed = write ? Vm.WRITE : Vm.ACCESS;
+  const allowed = vma !== undefined && (vma.flags & needed) !== 0;
+  const done =
+    allowed &&
+    handleMmFault(kernel, mm, vma as NonNullable<typeof vma>, page, { write }) === Fault.DONE;
+  upRead(cpu, mm.address + 64);
+  return done;
+}

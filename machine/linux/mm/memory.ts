@@ -1,0 +1,264 @@
+/**
+ * Page faults on mappings, after Linux 6.1 mm/memory.c and mm/filemap.c: anonymous pages, the zero
+ * page, private file pages with fault-around, copy on write, special mappings. Omits: shared file
+ * writes, huge pages, swap, NUMA hints.
+ */
+import { Cause } from '../../core/ledger/cause.ts';
+import { findPte, NX_HIGH, Pte, readLow, writeEntry } from '../arch/x86/mm/pgtable.ts';
+import { flushTlbMmRange } from '../arch/x86/mm/tlbflush.ts';
+import { High, PerCpu } from '../arch/x86/model/address-map.ts';
+import { F } from '../arch/x86/model/function-ids.ts';
+import { PAGE_BYTES, PAGE_SHIFT } from '../arch/x86/model/physical-memory.ts';
+import { type MmStruct, Vm, type Vma } from '../include/linux/mm_types.ts';
+import type { Kernel } from '../init/kernel.ts';
+import { spinLock, spinUnlock } from '../kernel/locking/spinlock.ts';
+import { condResched } from '../kernel/sched/cond_resched.ts';
+import { chargeNewPage, countFault } from './memcontrol.ts';
+import { mapFilePages, filePage } from './filemap.ts';
+import { vmaAllocFolio } from './page_alloc.ts';
+import { pteAlloc } from './pgalloc.ts';
+import { addNewAnonPage, anonVmaPrepare, pageRemoveRmap } from './rmap.ts';
+
+/** How handle_mm_fault ended. */
+export const enum Fault {
+  DONE,
+  OUT_OF_MEMORY,
+  BUS_ERROR,
+}
+
+/** What kind of access faulted. */
+export interface FaultAccess {
+  readonly write: boolean;
+}
+
+/** Protection bits of an entry of `vma` (protection_map), without WRITE for copy-on-write. */
+export function entryHigh(vma: Vma): number {
+  return (vma.flags & Vm.EXEC) !== 0 ? 0 : NX_HIGH;
+}
+
+const USER_PAGE = Pte.PRESENT | Pte.USER | Pte.ACCESSED;
+
+/** handle_mm_fault: makes the page of `address` accessible. The mapping allows the access. */
+export function handleMmFault(
+  kernel: Kernel,
+  mm: MmStruct,
+  vma: Vma,
+  address: number,
+  access: FaultAccess,
+): Fault {
+  const { cpu, memory } = kernel;
+  cpu.run(F.handle_mm_fault, 97);
+  cpu.read(vma.address);
+  cpu.writePerCpu(PerCpu.VM_EVENTS);
+  cpu.stack(320, 2);
+  countFault(cpu);
+  cpu.run(F.pgd_none, 3);
+  cpu.run(F.p4d_offset, 3);
+  cpu.runCalls(F.pud_val, 15, 5);
+  const found = findPte(memory, mm.pgd, address);
+  const low = found < 0 ? 0 : readLow(memory, found);
+  if ((low & Pte.PRESENT) !== 0) return presentFault(kernel, mm, vma, address, found, access);
+  if (vma.special !== null) return specialFault(kernel, mm, vma, address);
+  if (vma.file !== null) return fileFault(kernel, mm, vma, address, access);
+  return anonymousFault(kernel, mm, vma, address, access);
+}
+
+/** Entries that __handle_mm_fault reads on the way: pmd_val and pmd_page_vaddr. */
+function walkDown(kernel: Kernel, instructions: number): void {
+  const { cpu } = kernel;
+  cpu.run(F.__handle_mm_fault, instructions);
+  cpu.stack(256, 2);
+  cpu.runCalls(F.pmd_val, 24, 8);
+  cpu.runCalls(F.pmd_page_vaddr, 22, 2);
+  cpu.run(F.pmd_pfn, 19);
+}
+
+/** do_anonymous_page */
+function anonymousFault(
+  kernel: Kernel,
+  mm: MmStruct,
+  vma: Vma,
+  address: number,
+  { write }: FaultAccess,
+): Fault {
+  const { cpu, memory } = kernel;
+  walkDown(kernel, write ? 337 : 297);
+  const entry = pteAlloc(kernel, mm, address);
+  if (entry < 0) return Fault.OUT_OF_MEMORY;
+  let low: number;
+  if (write) {
+    if (!anonVmaPrepare(kernel, mm, vma)) return Fault.OUT_OF_MEMORY;
+    const frame = vmaAllocFolio(kernel);
+    if (frame < 0) return Fault.OUT_OF_MEMORY;
+    chargeNewPage(cpu, frame);
+    cpu.run(F.pfn_pte, 19);
+    spinLock(cpu, entry);
+    accountPage(kernel, mm);
+    addNewAnonPage(cpu, mm, frame);
+    low = ((frame << PAGE_SHIFT) >>> 0) | USER_PAGE | Pte.WRITE | Pte.DIRTY;
+  } else {
+    cpu.run(F.pfn_pte, 19);
+    spinLock(cpu, entry);
+    low = kernel.zeroPage | USER_PAGE | Pte.SPECIAL;
+  }
+  setPte(kernel, entry, low, entryHigh(vma));
+  spinUnlock(cpu);
+  memory.written(low & Pte.FRAME);
+  return Fault.DONE;
+}
+
+function accountPage(kernel: Kernel, mm: MmStruct): void {
+  kernel.cpu.run(F.add_mm_counter_fast, 7);
+  kernel.cpu.write(kernel.current.address + 1024);
+  mm.rss++;
+  if (mm.rss > mm.rssMax) mm.rssMax = mm.rss;
+}
+
+function setPte(kernel: Kernel, entry: number, low: number, high: number): void {
+  const { cpu, memory } = kernel;
+  cpu.run(F.set_pte, 3);
+  cpu.run(F.native_set_pte, 2);
+  cpu.write(entry);
+  writeEntry(memory, entry, low, high);
+}
+
+/** do_read_fault with fault-around, or do_cow_fault. */
+function fileFault(
+  kernel: Kernel,
+  mm: MmStruct,
+  vma: Vma,
+  address: number,
+  { write }: FaultAccess,
+): Fault {
+  walkDown(kernel, 216);
+  const { cpu } = kernel;
+  cpu.run(F.do_fault, write ? 86 : 81);
+  const entry = pteAlloc(kernel, mm, address);
+  if (entry < 0) return Fault.OUT_OF_MEMORY;
+  if (!write) {
+    return mapFilePages(kernel, mm, vma, address) ? Fault.DONE : Fault.BUS_ERROR;
+  }
+  if (!anonVmaPrepare(kernel, mm, vma)) return Fault.OUT_OF_MEMORY;
+  const copy = vmaAllocFolio(kernel);
+  if (copy < 0) return Fault.OUT_OF_MEMORY;
+  chargeNewPage(cpu, copy);
+  cpu.run(F.__do_fault, 36);
+  cpu.run(F.filemap_fault, 103);
+  const source = filePage(kernel, vma, address);
+  if (source < 0) {
+    kernel.buddy.freePage(copy);
+    return Fault.BUS_ERROR;
+  }
+  copyPage(kernel, source << PAGE_SHIFT, copy << PAGE_SHIFT);
+  cpu.run(F.finish_fault, 98);
+  spinLock(cpu, entry);
+  cpu.run(F.do_set_pte, 55);
+  cpu.run(F.pfn_pte, 19);
+  accountPage(kernel, mm);
+  addNewAnonPage(cpu, mm, copy);
+  const low = ((copy << PAGE_SHIFT) >>> 0) | USER_PAGE | Pte.WRITE | Pte.DIRTY;
+  setPte(kernel, entry, low, entryHigh(vma));
+  spinUnlock(cpu);
+  cpu.run(F.unlock_page, 6);
+  cpu.run(F.folio_unlock, 4);
+  cpu.run(F.put_page, 8);
+  return Fault.DONE;
+}
+
+/** copy_page: rep movsq. */
+function copyPage(kernel: Kernel, from: number, to: number): void {
+  const { cpu, memory } = kernel;
+  cpu.run(F.copy_page, 4);
+  cpu.stream('read', from, High.DIRECT, PAGE_BYTES);
+  cpu.stream('write', to, High.DIRECT, PAGE_BYTES);
+  cpu.charge(Cause.COPY, (PAGE_BYTES / 64) * cpu.ticks.copyPerLine);
+  memory.bytes.copyWithin(to, from, from + PAGE_BYTES);
+  memory.written(to);
+}
+
+/** A page of the vDSO or of its data: vm_insert_pfn by special_mapping_fault. */
+function specialFault(kernel: Kernel, mm: MmStruct, vma: Vma, address: number): Fault {
+  walkDown(kernel, 216);
+  const { cpu } = kernel;
+  cpu.run(F.do_fault, 81);
+  const entry = pteAlloc(kernel, mm, address);
+  if (entry < 0) return Fault.OUT_OF_MEMORY;
+  cpu.run(F.__do_fault, 36);
+  cpu.run(F.special_mapping_fault, 30);
+  const frame = vma.special?.frames[(address - vma.start) >>> PAGE_SHIFT] ?? -1;
+  if (frame < 0) return Fault.BUS_ERROR;
+  cpu.run(F.finish_fault, 98);
+  spinLock(cpu, entry);
+  cpu.run(F.pfn_pte, 19);
+  const low = ((frame << PAGE_SHIFT) >>> 0) | USER_PAGE | Pte.SPECIAL;
+  setPte(kernel, entry, low, entryHigh(vma));
+  spinUnlock(cpu);
+  return Fault.DONE;
+}
+
+/** The entry is there: a write to a read-only page (do_wp_page), or nothing left to do. */
+function presentFault(
+  kernel: Kernel,
+  mm: MmStruct,
+  vma: Vma,
+  address: number,
+  entry: number,
+  { write }: FaultAccess,
+): Fault {
+  const { cpu, memory } = kernel;
+  walkDown(kernel, 254);
+  spinLock(cpu, entry);
+  const low = readLow(memory, entry);
+  const page = address - (address % PAGE_BYTES);
+  if (!write || (low & Pte.WRITE) !== 0) {
+    flushTlbMmRange(kernel, mm, page, page + PAGE_BYTES);
+    spinUnlock(cpu);
+    return Fault.DONE;
+  }
+  cpu.run(F.do_wp_page, 38);
+  cpu.run(F.vm_normal_page, 26);
+  if ((low & Pte.DIRTY) !== 0 && vma.anonVma !== 0) {
+    // An anonymous page with one owner, made read-only by mprotect: used again as it is.
+    writeEntry(memory, entry, low | Pte.WRITE, entryHigh(vma));
+    cpu.write(entry);
+    flushTlbMmRange(kernel, mm, page, page + PAGE_BYTES);
+    spinUnlock(cpu);
+    return Fault.DONE;
+  }
+  spinUnlock(cpu);
+  return copyOnWrite(kernel, mm, vma, page, entry);
+}
+
+/** wp_page_copy */
+function copyOnWrite(kernel: Kernel, mm: MmStruct, vma: Vma, page: number, entry: number): Fault {
+  const { cpu, memory } = kernel;
+  const old = (readLow(memory, entry) & Pte.FRAME) >>> 0;
+  cpu.run(F.wp_page_copy, 160);
+  cpu.runCalls(F.pte_pfn, 22, 2);
+  if (!anonVmaPrepare(kernel, mm, vma)) return Fault.OUT_OF_MEMORY;
+  const frame = vmaAllocFolio(kernel);
+  if (frame < 0) return Fault.OUT_OF_MEMORY;
+  const isZero = old === kernel.zeroPage;
+  if (!isZero) copyPage(kernel, old, frame << PAGE_SHIFT);
+  chargeNewPage(cpu, frame);
+  condResched(cpu);
+  spinLock(cpu, entry);
+  if (isZero) accountPage(kernel, mm);
+  cpu.run(F.pfn_pte, 19);
+  cpu.run(F.ptep_clear_flush, 19);
+  flushTlbMmRange(kernel, mm, page, page + PAGE_BYTES);
+  addNewAnonPage(cpu, mm, frame);
+  const low = ((frame << PAGE_SHIFT) >>> 0) | USER_PAGE | Pte.WRITE | Pte.DIRTY;
+  setPte(kernel, entry, low, entryHigh(vma));
+  if (!isZero) pageRemoveRmap(cpu, old >>> PAGE_SHIFT);
+  spinUnlock(cpu);
+  return Fault.DONE;
+}
+
+/** Frames that a mapping gave up belong to it, unless they are the zero page, cached or special. */
+export function ownsFrame(vma: Vma, low: number, address: number): boolean {
+  if ((low & Pte.SPECIAL) !== 0) return false;
+  if (vma.file === null) return true;
+  const index = vma.pgoff + Math.floor((address - vma.start) / PAGE_BYTES);
+  return vma.file.pages.get(index) !== (low & Pte.FRAME) >>> PAGE_SHIFT;
+}

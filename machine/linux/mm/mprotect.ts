@@ -1,0 +1,174 @@
+/** mprotect, after Linux 6.1 mm/mprotect.c. Omits: protection keys, huge pages, userfaultfd. */
+import { findPte, NX_HIGH, Pte, readLow, writeEntry } from '../arch/x86/mm/pgtable.ts';
+import { flushTlbMmRange } from '../arch/x86/mm/tlbflush.ts';
+import { TASK_SIZE } from '../arch/x86/model/address-map.ts';
+import { F } from '../arch/x86/model/function-ids.ts';
+import { PAGE_BYTES } from '../arch/x86/model/physical-memory.ts';
+import { Errno } from '../include/uapi/asm-generic/errno.ts';
+import { Prot } from '../include/uapi/asm-generic/mman.ts';
+import { type MmStruct, Vm, type Vma } from '../include/linux/mm_types.ts';
+import type { Kernel } from '../init/kernel.ts';
+import { downWriteKillable, upWrite } from '../kernel/locking/rwsem.ts';
+import { spinLock, spinUnlock } from '../kernel/locking/spinlock.ts';
+import { masFind, masFindNext, masPrev, masWalk } from '../lib/maple_tree.ts';
+import { pageAlign } from './align.ts';
+import { absorbNext, canMerge, lookAround, splitVma } from './vma.ts';
+
+/** do_mprotect_pkey */
+export function doMprotect(
+  kernel: Kernel,
+  mm: MmStruct,
+  start: number,
+  length: number,
+  prot: number,
+): number {
+  const { cpu } = kernel;
+  cpu.run(F.do_mprotect_pkey, 164);
+  cpu.stack(192, 2);
+  if (start % PAGE_BYTES !== 0) return -Errno.EINVAL;
+  if (length === 0) return 0;
+  const end = start + pageAlign(length);
+  if (end <= start || end > TASK_SIZE) return -Errno.ENOMEM;
+  if ((prot & ~(Prot.READ | Prot.WRITE | Prot.EXEC)) !== 0) return -Errno.EINVAL;
+  downWriteKillable(cpu, mm.address + 64);
+  const result = protectRange(kernel, mm, start, end, prot);
+  upWrite(cpu, mm.address + 64);
+  return result;
+}
+
+function protectRange(
+  kernel: Kernel,
+  mm: MmStruct,
+  start: number,
+  end: number,
+  prot: number,
+): number {
+  const { cpu } = kernel;
+  masFind(cpu, mm.vmas, start, false);
+  const first = mm.vmas.find(start);
+  if (first === undefined || first.start > start) return -Errno.ENOMEM;
+  masPrev(cpu);
+  cpu.run(F.tlb_gather_mmu, 21);
+  let changed = false;
+  let address = start;
+  let result = 0;
+  while (address < end) {
+    const vma = mm.vmas.find(address);
+    if (vma === undefined || vma.start > address) {
+      result = -Errno.ENOMEM;
+      break;
+    }
+    const stop = Math.min(end, vma.end);
+    securityFileMprotect(kernel);
+    const outcome = protectPart(kernel, mm, vma, { start: address, end: stop, prot });
+    if (outcome < 0) {
+      result = outcome;
+      break;
+    }
+    changed ||= outcome > 0;
+    address = stop;
+    if (address < end) masFindNext(cpu);
+  }
+  cpu.run(F.tlb_finish_mmu, 51);
+  if (changed) flushTlbMmRange(kernel, mm, start, end);
+  cpu.run(F.tlb_batch_pages_flush, 21);
+  return result;
+}
+
+function securityFileMprotect({ cpu }: Kernel): void {
+  cpu.run(F.security_file_mprotect, 41);
+  cpu.indirect(3);
+  cpu.run(F.apparmor_file_mprotect, 18);
+  cpu.run(F.bpf_lsm_file_mprotect, 3);
+  cpu.run(F.ima_file_mprotect, 36);
+}
+
+interface Protection {
+  readonly start: number;
+  readonly end: number;
+  readonly prot: number;
+}
+
+/** mprotect_fixup: splits or merges, then changes the entries. Returns entries changed or -errno. */
+function protectPart(kernel: Kernel, mm: MmStruct, found: Vma, change: Protection): number {
+  const { cpu } = kernel;
+  const { start, end, prot } = change;
+  const flags = (found.flags & ~Vm.ACCESS) | prot;
+  cpu.run(F.mprotect_fixup, flags === found.flags ? 30 : 108);
+  if (flags === found.flags) return 0;
+  let vma = found;
+  if (vma.start < start) {
+    const upper = splitVma(kernel, mm, vma, start);
+    if (upper === null) return -Errno.ENOMEM;
+    masWalk(cpu, mm.vmas, start);
+    vma = upper;
+  }
+  if (vma.end > end && splitVma(kernel, mm, vma, end) === null) return -Errno.ENOMEM;
+  vma.flags = flags;
+  mergeAround(kernel, mm, vma);
+  cpu.run(F.vma_set_page_prot, 34);
+  cpu.run(F.vm_get_page_prot, 16);
+  cpu.run(F.vma_wants_writenotify, 15);
+  const changed = changeProtection(kernel, mm, start, end, flags);
+  cpu.runCalls(F.vm_stat_account, 29, 2);
+  cpu.run(F.perf_event_mmap, 24);
+  return changed;
+}
+
+/** vma_merge with the neighbours, now that the flags may agree. */
+function mergeAround(kernel: Kernel, mm: MmStruct, vma: Vma): void {
+  const { list } = mm.vmas;
+  const index = mm.vmas.indexAbove(vma.start);
+  const before = index > 0 ? list[index - 1] : undefined;
+  const after = index + 1 < list.length ? list[index + 1] : undefined;
+  const joinsAfter = after !== undefined && canMerge(vma, after);
+  const joinsBefore = before !== undefined && canMerge(before, vma);
+  lookAround(kernel, mm, vma.start, joinsBefore || joinsAfter);
+  if (joinsBefore && joinsAfter) absorbNext(kernel, mm, before, [vma, after]);
+  else if (joinsAfter) absorbNext(kernel, mm, vma, [after]);
+  else if (joinsBefore) absorbNext(kernel, mm, before, [vma]);
+}
+
+/** change_protection over the entries that exist. */
+function changeProtection(
+  kernel: Kernel,
+  mm: MmStruct,
+  start: number,
+  end: number,
+  flags: number,
+): number {
+  const { cpu, memory } = kernel;
+  const high = (flags & Vm.EXEC) !== 0 ? 0 : NX_HIGH;
+  let changed = 0;
+  let scanned = 0;
+  cpu.run(F.p4d_offset, 3);
+  cpu.runCalls(F.__cond_resched, 12, 2);
+  spinLock(cpu, mm.address + 64);
+  cpu.run(F.flush_tlb_batched_pending, 15);
+  for (let address = start; address < end; address += PAGE_BYTES) {
+    const entry = findPte(memory, mm.pgd, address);
+    if (entry < 0) continue;
+    scanned++;
+    const low = readLow(memory, entry);
+    if (low === 0) continue;
+    changed++;
+    cpu.write(entry);
+    cpu.run(F.__ptep_modify_prot_start, 3);
+    cpu.run(F.__ptep_modify_prot_commit, 5);
+    cpu.run(F.native_set_pte, 2);
+    writeEntry(memory, entry, protectedLow(low, flags), high);
+  }
+  spinUnlock(cpu);
+  cpu.run(F.change_protection, scanned === 0 ? 220 : 466 + 7 * scanned + 77 * changed);
+  if (changed > 0) mm.generation++;
+  return changed;
+}
+
+/** Write permission comes back by a fault, except on pages known to be private and dirty. */
+function protectedLow(low: number, flags: number): number {
+  let bits = low & ~(Pte.WRITE | Pte.USER);
+  if ((flags & Vm.ACCESS) !== 0) bits |= Pte.USER;
+  const private_ = (low & Pte.DIRTY) !== 0 && (low & Pte.SPECIAL) === 0;
+  if ((flags & Vm.WRITE) !== 0 && private_) bits |= Pte.WRITE;
+  return bits;
+}

@@ -1,0 +1,108 @@
+/**
+ * Page allocation and freeing as the kernel pays for it, after Linux 6.1 mm/page_alloc.c and
+ * mm/mempolicy.c; the books are in buddy.ts. Omits: reclaim; an empty zone is out of memory.
+ */
+import { Cause } from '../../core/ledger/cause.ts';
+import { High, ImageData, PerCpu } from '../arch/x86/model/address-map.ts';
+import { F } from '../arch/x86/model/function-ids.ts';
+import type { KernelCpu } from '../arch/x86/model/kernel-cpu.ts';
+import { PAGE_BYTES, PAGE_SHIFT, type PhysicalMemory } from '../arch/x86/model/physical-memory.ts';
+import { spinTrylock, spinUnlock } from '../kernel/locking/spinlock.ts';
+import { condResched } from '../kernel/sched/cond_resched.ts';
+import { listDelEntryValid } from '../lib/list_debug.ts';
+import type { BuddyAllocator } from './buddy.ts';
+
+/** What allocation needs: the books, the memory to zero, the CPU that pays. */
+export interface PageSource {
+  readonly cpu: KernelCpu;
+  readonly memory: PhysicalMemory;
+  readonly buddy: BuddyAllocator;
+}
+
+const LINE_BYTES = 64;
+
+/** clear_page_erms: rep stosb over the page; every line is written. */
+export function clearPage(source: PageSource, frame: number): void {
+  const { cpu, memory } = source;
+  const physical = frame << PAGE_SHIFT;
+  cpu.run(F.clear_page_erms, 4);
+  cpu.stream('write', physical, High.DIRECT, PAGE_BYTES);
+  cpu.charge(Cause.ZERO, (PAGE_BYTES / LINE_BYTES) * cpu.ticks.zeroPerLine);
+  memory.zeroPage(physical);
+  memory.written(physical);
+}
+
+/** __alloc_pages for one zeroed page (init_on_alloc or __GFP_ZERO). Returns a frame or -1. */
+function allocPagesNodemask(source: PageSource): number {
+  const { cpu, buddy } = source;
+  cpu.run(F.__alloc_pages, 105);
+  cpu.stack(512, 2);
+  cpu.readImage(ImageData.NODE_DATA);
+  cpu.readImage(ImageData.NODE_DATA + 64);
+  condResched(cpu);
+  cpu.run(F.should_fail_alloc_page, 3);
+  cpu.run(F.get_page_from_freelist, 204);
+  cpu.stack(640, 2);
+  for (let line = 1; line < 6; line++) cpu.readImage(ImageData.NODE_DATA + 64 * line);
+  cpu.writePerCpu(PerCpu.PAGE_LISTS);
+  cpu.writePerCpu(PerCpu.PAGE_LISTS + 64);
+  cpu.writePerCpu(PerCpu.VM_EVENTS);
+  const frame = buddy.allocatePage();
+  if (frame < 0) return -1;
+  cpu.writePageStruct(frame);
+  spinTrylock(cpu, cpu.perCpu + PerCpu.PAGE_LISTS);
+  listDelEntryValid(cpu);
+  spinUnlock(cpu);
+  clearPage(source, frame);
+  return frame;
+}
+
+function memoryPolicy(cpu: KernelCpu): void {
+  cpu.run(F.policy_nodemask, 15);
+  cpu.run(F.policy_node, 20);
+  cpu.readImage(ImageData.NODE_DATA + 448);
+  cpu.run(F._find_first_bit, 13);
+}
+
+/** alloc_pages: a zeroed frame for the kernel itself (page tables ...), or -1. */
+export function allocPages(source: PageSource): number {
+  source.cpu.run(F.alloc_pages, 53);
+  memoryPolicy(source.cpu);
+  return allocPagesNodemask(source);
+}
+
+/** vma_alloc_folio: a zeroed frame for user memory, or -1. */
+export function vmaAllocFolio(source: PageSource): number {
+  const { cpu } = source;
+  cpu.run(F.vma_alloc_folio, 74);
+  cpu.stack(448, 1);
+  cpu.run(F.__get_vma_policy, 10);
+  memoryPolicy(cpu);
+  cpu.run(F.__folio_alloc, 13);
+  const frame = allocPagesNodemask(source);
+  cpu.run(F._compound_head, 6);
+  return frame;
+}
+
+/** free_unref_page_list: gives frames back to the CPU's list. */
+export function freeUnrefPageList(source: PageSource, frames: readonly number[]): void {
+  const { cpu, buddy } = source;
+  const count = frames.length;
+  if (count === 0) {
+    cpu.run(F.free_unref_page_list, 6);
+    return;
+  }
+  cpu.run(F.free_unref_page_list, 56 + 96 * count);
+  cpu.stack(512, 1);
+  cpu.runCalls(F.free_pcp_prepare, 56 * count, count);
+  listDelEntryValid(cpu, count);
+  spinTrylock(cpu, cpu.perCpu + PerCpu.PAGE_LISTS);
+  cpu.runCalls(F.free_unref_page_commit, 62 * count, count);
+  for (const frame of frames) {
+    cpu.writePageStruct(frame);
+    cpu.writePerCpu(PerCpu.PAGE_LISTS + 64);
+    buddy.freePage(frame);
+  }
+  cpu.runCalls(F.__list_add_valid, 17 * count, count);
+  spinUnlock(cpu);
+}

@@ -1,0 +1,89 @@
+/**
+ * LRU batches and the release of pages, after Linux 6.1 mm/swap.c, mm/swap_state.c and the
+ * uncharging of mm/memcontrol.c. Costs only; the lists themselves wait for reclaim.
+ */
+import { ImageData, PerCpu } from '../arch/x86/model/address-map.ts';
+import { F } from '../arch/x86/model/function-ids.ts';
+import type { MmStruct } from '../include/linux/mm_types.ts';
+import type { Kernel } from '../init/kernel.ts';
+import { spinLockIrqsave, spinUnlockIrqrestore } from '../kernel/locking/spinlock.ts';
+import { rcuReadLock, rcuReadUnlock } from '../kernel/rcu/tree_plugin.ts';
+import { condResched } from '../kernel/sched/cond_resched.ts';
+import { listAddValid, listDelEntryValid } from '../lib/list_debug.ts';
+import { countMemcgEvents, modLruvecState } from './memcontrol.ts';
+import { freeUnrefPageList } from './page_alloc.ts';
+
+/** Pages that a CPU gathers before it moves them to the LRU lists (PAGEVEC_SIZE). */
+const BATCH_PAGES = 15;
+
+/** lru_add_drain: pages faulted in since the last drain go to their list. */
+export function lruAddDrain(kernel: Kernel, mm: MmStruct): void {
+  const { cpu } = kernel;
+  cpu.run(F.lru_add_drain, 7);
+  const pages = mm.lruBatch % BATCH_PAGES;
+  cpu.run(F.lru_add_drain_cpu, pages === 0 ? 28 : 32);
+  cpu.writePerCpu(PerCpu.LRU_BATCH);
+  if (pages > 0) moveBatch(kernel, pages);
+  mm.lruBatch = 0;
+  cpu.run(F.mlock_page_drain_local, 9);
+}
+
+function lockLruvec(kernel: Kernel): void {
+  kernel.cpu.run(F.folio_lruvec_lock_irqsave, 26);
+  spinLockIrqsave(kernel.cpu, kernel.cpu.perCpu + PerCpu.LRU_BATCH + 64);
+}
+
+function moveBatch(kernel: Kernel, pages: number): void {
+  const { cpu } = kernel;
+  cpu.run(F.folio_batch_move_lru, 27 + 30 * pages);
+  lockLruvec(kernel);
+  for (let i = 0; i < pages; i++) {
+    cpu.run(F.lru_add_fn, 102);
+    rcuReadLock(cpu);
+    cpu.run(F.folio_mapping, 15);
+    rcuReadUnlock(cpu);
+    cpu.run(F.lru_gen_add_folio, 26);
+    modLruvecState(cpu);
+    cpu.run(F.__mod_zone_page_state, 18);
+    cpu.run(F.mem_cgroup_update_lru_size, 21);
+    cpu.writeImage(ImageData.NODE_DATA + 512);
+    listAddValid(cpu);
+  }
+  spinUnlockIrqrestore(cpu);
+  cpu.run(F.release_pages, 41 + 20 * pages);
+  cpu.run(F.__mem_cgroup_uncharge_list, 22);
+  freeUnrefPageList(kernel, []);
+}
+
+/** free_pages_and_swap_cache: user pages leave their list; all frames go to the allocator. */
+export function releasePages(
+  kernel: Kernel,
+  mm: MmStruct,
+  userFrames: readonly number[],
+  tableFrames: readonly number[],
+): void {
+  const { cpu } = kernel;
+  const count = userFrames.length + tableFrames.length;
+  cpu.run(F.free_pages_and_swap_cache, 20 + 5 * count);
+  lruAddDrain(kernel, mm);
+  cpu.runCalls(F.free_swap_cache, 13 * count + 3 * userFrames.length, count);
+  cpu.run(F.release_pages, 32 + 133 * userFrames.length + 44 * tableFrames.length);
+  if (userFrames.length > 0) lockLruvec(kernel);
+  for (let i = 0; i < userFrames.length; i++) {
+    cpu.run(F.lru_gen_del_folio, 17);
+    listDelEntryValid(cpu);
+    modLruvecState(cpu);
+    cpu.run(F.__mod_zone_page_state, 18);
+    cpu.run(F.mem_cgroup_update_lru_size, 20);
+  }
+  cpu.runCalls(F.__list_add_valid, 17 * count, count);
+  if (userFrames.length > 0) spinUnlockIrqrestore(cpu);
+  cpu.run(F.__mem_cgroup_uncharge_list, 28 + 7 * count);
+  cpu.runCalls(F.uncharge_folio, 8 + 37 * userFrames.length + 22 * tableFrames.length, count);
+  cpu.run(F.uncharge_batch, 34);
+  countMemcgEvents(cpu);
+  cpu.run(F.memcg_check_events, 7);
+  freeUnrefPageList(kernel, [...userFrames, ...tableFrames]);
+  condResched(cpu);
+  condResched(cpu);
+}

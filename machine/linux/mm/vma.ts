@@ -1,0 +1,119 @@
+/**
+ * Making, splitting and merging mappings, after Linux 6.1 mm/mmap.c (vma_merge, __split_vma,
+ * __vma_adjust) and kernel/fork.c (vm_area_alloc).
+ */
+import { F } from '../arch/x86/model/function-ids.ts';
+import type { MmStruct, Vma } from '../include/linux/mm_types.ts';
+import type { Kernel } from '../init/kernel.ts';
+import { downWrite, upWrite } from '../kernel/locking/rwsem.ts';
+import { listDelEntryValid } from '../lib/list_debug.ts';
+import { masDestroyEmpty, masPreallocate, masStorePrealloc, mtFind } from '../lib/maple_tree.ts';
+
+export type VmaShape = Omit<Vma, 'address' | 'anonVma' | 'anonChain'>;
+
+/** vm_area_alloc: a mapping that is in no tree yet, or null without memory. */
+export function vmAreaAlloc(kernel: Kernel, shape: VmaShape): Vma | null {
+  kernel.cpu.run(F.vm_area_alloc, 21);
+  const address = kernel.caches.vma.allocate(kernel);
+  if (address < 0) return null;
+  return { ...shape, address, anonVma: 0, anonChain: 0 };
+}
+
+export function vmAreaFree(kernel: Kernel, vma: Vma): void {
+  kernel.cpu.run(F.vm_area_free, 4);
+  kernel.caches.vma.free(kernel, vma.address);
+}
+
+/** can_vma_merge_before / after: `right` goes on where `left` stops, as one mapping would. */
+export function canMerge(left: Vma | VmaShape, right: Vma | VmaShape): boolean {
+  if (left.end !== right.start || left.flags !== right.flags) return false;
+  if (left.file !== right.file || left.special !== null || right.special !== null) return false;
+  if (left.name !== right.name) return false;
+  return left.pgoff + (left.end - left.start) / 4096 === right.pgoff;
+}
+
+/**
+ * __split_vma at `address`, strictly inside: the mapping keeps the part below (`upper` 'new') or
+ * above. Returns the new mapping, or null without memory.
+ */
+export function splitVma(kernel: Kernel, mm: MmStruct, vma: Vma, address: number): Vma | null {
+  const { cpu, caches } = kernel;
+  cpu.run(F.__split_vma, 62);
+  cpu.run(F.vm_area_dup, 31);
+  const object = caches.vma.allocate(kernel);
+  if (object < 0) return null;
+  cpu.run(F.vma_dup_policy, 10);
+  cpu.run(F.anon_vma_clone, 28);
+  const upper: Vma = {
+    ...vma,
+    start: address,
+    pgoff: vma.pgoff + (address - vma.start) / 4096,
+    address: object,
+    anonVma: 0,
+    anonChain: 0,
+  };
+  cpu.run(F.__vma_adjust, 138);
+  mtFind(cpu, mm.vmas, address, true);
+  const nodes = masPreallocate(kernel, caches.mapleNode);
+  if (nodes === null) return null;
+  cpu.run(F.vma_adjust_trans_huge, 38);
+  vma.end = address;
+  mm.vmas.insert(upper);
+  cpu.run(F.vma_mas_store, 18);
+  masStorePrealloc(kernel, caches.mapleNode, mm.vmas, address, nodes);
+  masDestroyEmpty(cpu);
+  return upper;
+}
+
+/** Joins the mappings that follow `left` into it: __vma_adjust with one or two to remove. */
+export function absorbNext(
+  kernel: Kernel,
+  mm: MmStruct,
+  left: Vma,
+  rights: readonly Vma[],
+): boolean {
+  const { cpu, caches } = kernel;
+  cpu.run(F.__vma_adjust, 219);
+  mtFind(cpu, mm.vmas, left.start, false);
+  mtFind(cpu, mm.vmas, left.start, false);
+  const nodes = masPreallocate(kernel, caches.mapleNode);
+  if (nodes === null) return false;
+  cpu.run(F.vma_adjust_trans_huge, 32);
+  for (const right of rights) {
+    left.end = right.end;
+    mm.vmas.remove(right);
+    adoptAnonVma(kernel, left, right);
+  }
+  cpu.run(F.vma_mas_store, 18);
+  masStorePrealloc(kernel, caches.mapleNode, mm.vmas, left.start, nodes);
+  for (const right of rights) vmAreaFree(kernel, right);
+  masDestroyEmpty(cpu);
+  cpu.run(F.khugepaged_enter_vma, 18);
+  return true;
+}
+
+/** The joined mapping keeps one anon_vma; that of `right` goes if there are two. */
+function adoptAnonVma(kernel: Kernel, left: Vma, right: Vma): void {
+  const { cpu, caches } = kernel;
+  if (left.anonVma === 0) {
+    left.anonVma = right.anonVma;
+    left.anonChain = right.anonChain;
+    return;
+  }
+  if (right.anonVma === 0) return;
+  cpu.run(F.unlink_anon_vmas, 82);
+  downWrite(cpu, right.anonVma);
+  cpu.run(F.anon_vma_interval_tree_remove, 48);
+  listDelEntryValid(cpu);
+  upWrite(cpu, right.anonVma);
+  caches.anonVma.freeQuietly(right.anonVma);
+  caches.anonVmaChain.free(kernel, right.anonChain);
+}
+
+/** vma_merge's look at the two neighbours. */
+export function lookAround(kernel: Kernel, mm: MmStruct, address: number, merges: boolean): void {
+  const { cpu } = kernel;
+  cpu.run(F.vma_merge, merges ? 121 : 61);
+  mtFind(cpu, mm.vmas, address, !merges);
+  mtFind(cpu, mm.vmas, address, !merges);
+}

@@ -1,0 +1,136 @@
+/**
+ * The kernel's trace tables, with Linux's tracepoint and field names (include/trace/events/*.h of
+ * Linux 6.1) after the columns that every table begins with.
+ */
+import type { ColumnSpec, TableSpec } from '../../core/trace/event-table.ts';
+import { SYSCALL_NAMES } from '../arch/x86/entry/syscalls/syscall-64.ts';
+
+const TICK: ColumnSpec = {
+  name: 'tick',
+  type: 'u64',
+  unit: 'ticks',
+  comment: 'Clock of the CPU when the event happened.',
+};
+const CPU: ColumnSpec = { name: 'cpu', type: 'u16', comment: 'CPU that it happened on.' };
+const TID: ColumnSpec = { name: 'tid', type: 'u32', comment: 'Thread that was running.' };
+const COMMON = [TICK, CPU, TID] as const;
+
+const argument = (index: number): ColumnSpec => ({
+  name: `arg${index}`,
+  type: 'u64',
+  comment: `Argument ${index} as passed in its register; meaningless beyond the call's arity.`,
+});
+
+export const SYSCALLS: TableSpec = {
+  name: 'syscalls',
+  comment: 'One row for each system call, from its entry to its return to user mode.',
+  default: true,
+  columns: [
+    TICK,
+    {
+      name: 'dur',
+      type: 'u64',
+      unit: 'ticks',
+      comment: 'Ticks from the entry to the return to user mode (or to the end of the task).',
+    },
+    CPU,
+    TID,
+    { name: 'nr', type: 'i32', comment: 'System call number.' },
+    {
+      name: 'name',
+      type: 'dictionary',
+      comment: 'Name of the call, or `unknown`.',
+      values: SYSCALL_NAMES,
+    },
+    ...[0, 1, 2, 3, 4, 5].map(argument),
+    { name: 'ret', type: 'i64', comment: 'Result: a value, or minus an error number.' },
+  ],
+};
+
+export const PAGE_FAULT_USER: TableSpec = {
+  name: 'page_fault_user',
+  comment: 'One row for each page fault from user mode (exceptions:page_fault_user).',
+  default: true,
+  columns: [
+    ...COMMON,
+    { name: 'address', type: 'u64', unit: 'address', comment: 'Address that was accessed (CR2).' },
+    { name: 'ip', type: 'u64', unit: 'address', comment: 'Address of the instruction.' },
+    {
+      name: 'error_code',
+      type: 'u32',
+      comment: 'Bits: 1 page present, 2 write, 4 user mode, 8 reserved bit, 16 instruction fetch.',
+    },
+  ],
+};
+
+export const SCHED_PROCESS_EXEC: TableSpec = {
+  name: 'sched_process_exec',
+  comment: 'One row for each successful execve.',
+  default: true,
+  columns: [
+    ...COMMON,
+    { name: 'pid', type: 'u32', comment: 'Process.' },
+    { name: 'old_pid', type: 'u32', comment: 'Thread that called execve.' },
+  ],
+};
+
+export const SCHED_PROCESS_EXIT: TableSpec = {
+  name: 'sched_process_exit',
+  comment: 'One row for each task that ends.',
+  default: true,
+  columns: [
+    ...COMMON,
+    { name: 'pid', type: 'u32', comment: 'Task that ended.' },
+    { name: 'prio', type: 'i32', comment: 'Its priority; 120 for nice 0.' },
+  ],
+};
+
+export const SCHED_PROCESS_FORK: TableSpec = {
+  name: 'sched_process_fork',
+  comment: 'One row for each task made by fork, vfork or clone.',
+  default: true,
+  columns: [
+    ...COMMON,
+    { name: 'parent_pid', type: 'u32', comment: 'Task that called.' },
+    { name: 'child_pid', type: 'u32', comment: 'Task that was made.' },
+  ],
+};
+
+export const SCHED_SWITCH: TableSpec = {
+  name: 'sched_switch',
+  comment: 'One row each time a CPU goes from one task to another.',
+  default: true,
+  columns: [
+    ...COMMON,
+    { name: 'prev_pid', type: 'u32', comment: 'Task that stops running; 0 is the idle task.' },
+    { name: 'prev_prio', type: 'i32', comment: 'Its priority.' },
+    { name: 'prev_state', type: 'u32', comment: 'Its state: 0 runnable, 1 sleeping, 2 waiting.' },
+    { name: 'next_pid', type: 'u32', comment: 'Task that runs from now on.' },
+    { name: 'next_prio', type: 'i32', comment: 'Its priority.' },
+  ],
+};
+
+export const IRQ_HANDLER: TableSpec = {
+  name: 'irq_handler',
+  comment: 'One row for each hardware interrupt, from its entry to the end of its handler.',
+  default: false,
+  columns: [
+    TICK,
+    { name: 'dur', type: 'u64', unit: 'ticks', comment: 'Ticks in the interrupt.' },
+    CPU,
+    TID,
+    { name: 'vector', type: 'u16', comment: 'Vector: 236 is the local timer.' },
+  ],
+};
+
+/** Tables that the kernel can fill now. */
+export const KERNEL_TABLES: readonly TableSpec[] = [
+  SYSCALLS,
+  PAGE_FAULT_USER,
+  SCHED_PROCESS_EXEC,
+  SCHED_PROCESS_EXIT,
+  IRQ_HANDLER,
+];
+
+/** Tables whose events the model does not produce yet, declared so that their names are settled. */
+export const DECLARED_TABLES: readonly TableSpec[] = [SCHED_SWITCH, SCHED_PROCESS_FORK];
