@@ -225,7 +225,8 @@ export class KernelCpu {
 
   /** Remembers the stall cells of the function that runs. */
   private saveStalls(): void {
-    for (let stall = 0; stall < Stall.COUNT; stall++) this.savedStalls[stall] = this.stallCell(stall);
+    for (let stall = 0; stall < Stall.COUNT; stall++)
+      this.savedStalls[stall] = this.stallCell(stall);
   }
 
   /** Divides what the cells have gained since by the board's overlap. Returns the ticks that remain. */
