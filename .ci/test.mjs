@@ -16,6 +16,9 @@ await buildIfStale();
 const { check } = await import('./check.mjs');
 const checks = await check();
 
+/** Colour codes have no place in a log file. */
+const plainUnlessTerminal = process.stdout.isTTY ? {} : { NO_COLOR: '1', FORCE_COLOR: undefined };
+
 /** Runs vitest and returns its counts; a vitest that could not even start counts as one failure. */
 function runTests() {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'cyclelab-test-'));
@@ -25,7 +28,7 @@ function runTests() {
   const { status: exit } = spawnSync(process.execPath, [vitest, ...args], {
     cwd: root,
     stdio: 'inherit',
-    env: { ...process.env, CYCLELAB_TOTALS: totalsFile },
+    env: { ...process.env, ...plainUnlessTerminal, CYCLELAB_TOTALS: totalsFile },
   });
   try {
     const totals = JSON.parse(readFileSync(totalsFile, 'utf8'));

@@ -4,9 +4,10 @@
  * The result depends on the experiment alone; how long it took is kept apart from it.
  */
 import { performance } from 'node:perf_hooks';
-import type { MachineResult, Tier } from '../../machine/board/machine-api.ts';
+import type { MachineRefusal, MachineResult, Tier } from '../../machine/board/machine-api.ts';
 import { runMachine } from '../../machine/board/machine.ts';
 import type { TraceSink } from '../../machine/core/trace/event-table.ts';
+import { UserError } from '../cli/errors.ts';
 import { runLedgerFromMachine } from './machine-ledger.ts';
 import type { RunLedger } from '../compare/posting.ts';
 import type { ResolvedExperiment } from './resolve.ts';
@@ -27,7 +28,7 @@ export interface ExecutedRun {
   readonly wallMs: number;
 }
 
-/** Runs it. Throws UnbalancedRun when the ledger does not account for every tick. */
+/** Runs it. Throws UserError when it cannot be started, UnbalancedRun when the ledger does not account for every tick. */
 export function execute(
   experiment: ResolvedExperiment,
   { sink, tier, filter }: ExecuteOptions,
@@ -50,6 +51,7 @@ export function execute(
     },
   });
   const wallMs = performance.now() - begin;
+  if (machine.kind === 'refusal') throw refused(machine, experiment);
   const residuals = machine.ledger.residuals(machine.clocks);
   if (residuals.some((residual) => residual !== 0)) throw new UnbalancedRun(residuals);
   const ledger = runLedgerFromMachine({
@@ -60,6 +62,14 @@ export function execute(
     operations: new Map(phases.map(({ name, operations }) => [name, operations])),
   });
   return { machine, ledger, stdout: output[1].bytes(), stderr: output[2].bytes(), wallMs };
+}
+
+function refused(
+  { about, message, remedy }: MachineRefusal,
+  { name }: ResolvedExperiment,
+): UserError {
+  const place = about === 'kernel' ? '--kernel' : name;
+  return new UserError(message, remedy === '' ? { place } : { place, remedy });
 }
 
 /** Gathers output that comes in pieces. */

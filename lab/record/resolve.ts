@@ -12,6 +12,7 @@ import { findWorkload, WORKLOADS } from '../../workloads/registry.ts';
 import type { Phase } from '../../workloads/lib/program.ts';
 import { unknownName, UserError } from '../cli/errors.ts';
 import type { Experiment } from '../experiment/experiment.ts';
+import { selectEvents } from './select-events.ts';
 
 export interface ResolvedExperiment {
   readonly kind: 'workload' | 'elf';
@@ -39,7 +40,7 @@ export function resolveExperiment(experiment: Experiment): ResolvedExperiment {
     throw unknownName({ kind: 'board', name: experiment.board, known, place: '--board' });
   }
   const { kernel, seed } = experiment;
-  const events = [...experiment.events].sort();
+  const events = selectEvents(experiment.events);
   return { ...resolveTarget(experiment), kernel, board, seed, events };
 }
 

@@ -85,6 +85,8 @@ export interface KernelCosts {
   /** Cycles per 64 bytes copied or zeroed by the kernel with rep movsb / rep stosb, in L1. */
   readonly copyPerLine: Figure;
   readonly zeroPerLine: Figure;
+  /** Misses of such a copy or fill that are under way at a time: their latencies overlap. */
+  readonly streamOverlap: Figure;
 }
 
 export interface Board {

@@ -64,7 +64,18 @@ export interface TaskRow {
   readonly exitTick?: Ticks;
 }
 
+/** Why a program was not started: what the user gave is wrong. */
+export interface MachineRefusal {
+  readonly kind: 'refusal';
+  /** What is wrong: the kernel's command line, or the program's file. */
+  readonly about: 'kernel' | 'program';
+  readonly message: string;
+  /** Empty when the message says it. */
+  readonly remedy: string;
+}
+
 export interface MachineResult {
+  readonly kind: 'result';
   readonly exit: ProgramExit;
   /** Final clock of each CPU. */
   readonly clocks: readonly Ticks[];
@@ -81,4 +92,8 @@ export interface MachineResult {
   readonly counters: Readonly<Record<string, number>>;
   /** What the kernel would have printed with KERN_WARNING: unimplemented system calls and the like. */
   readonly warnings: readonly string[];
+  /** Run-time less link-time addresses of the program: 0 unless it is a static PIE. */
+  readonly loadBias: bigint;
+  /** How often the instruction at each user address was retired; computed when called. */
+  readonly instructionCounts: () => ReadonlyMap<bigint, number>;
 }

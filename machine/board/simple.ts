@@ -52,6 +52,7 @@ export const SIMPLE: Board = {
     srsoReturn: decreed(10),
     copyPerLine: decreed(2),
     zeroPerLine: decreed(1),
+    streamOverlap: decreed(1),
   },
   features: ['pcid', 'fsgsbase', 'constant_tsc', 'nonstop_tsc', 'rdtscp'],
 };

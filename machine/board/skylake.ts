@@ -64,6 +64,7 @@ export const SKYLAKE: Board = {
     srsoReturn: figure(0, 0, 'SRSO is an AMD vulnerability; the thunk is not used here'),
     copyPerLine: figure(2, 0.3, FROM_MEMORY),
     zeroPerLine: figure(2, 0.3, FROM_MEMORY),
+    streamOverlap: figure(10, 0.4, 'line fill buffers of a core; from memory'),
   },
   features: [
     'pcid',

@@ -6,6 +6,5 @@ export {
   qword,
   registers,
   word,
-  xmmword,
 } from '../../machine/hardware/cpu/assembler.ts';
-export type { Assembler, Label, Register } from '../../machine/hardware/cpu/assembler.ts';
+export type { Label, Register } from '../../machine/hardware/cpu/assembler.ts';

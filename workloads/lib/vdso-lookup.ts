@@ -28,7 +28,7 @@ const VERSION_FLAG_BASE = 1;
 const VERSION_INDEX_MASK = 0x7fff;
 const BAD_ADDRESS = -1;
 
-const TYPES_WANTED = (1 << SymbolType.NOTYPE) | (1 << SymbolType.OBJECT) | (1 << SymbolType.FUNC);
+const TYPES_WANTED = (1 << SymbolType.NOTYPE) | (1 << SymbolType.FUNC);
 const BINDINGS_WANTED =
   (1 << SymbolBinding.GLOBAL) | (1 << SymbolBinding.WEAK) | (1 << SymbolBinding.GNU_UNIQUE);
 

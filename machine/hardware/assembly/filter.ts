@@ -8,6 +8,7 @@ import { Back, Model } from '../memory/model-layout';
 /** A user filter and its kernel twin are this far apart. */
 const KERNEL_SIDE: usize = Cpu.FILTER_KERNEL_READ - Cpu.FILTER_READ;
 const FILTER_BYTES: usize = Filter.ENTRIES * Filter.ENTRY_BYTES;
+const BITMAP_WORDS: usize = Filter.ENTRIES >> 6;
 /** No virtual line: lines have 58 bits. */
 const EMPTY: i64 = -1;
 
@@ -66,6 +67,13 @@ export function dropBackWrite(cpu: usize, back: usize): void {
   const entry = side + filter + slot;
   store<i64>(entry, va >>> Filter.LINE_SHIFT);
   store<i32>(entry, delta, 8);
+  const used = slotsUsed(cpu, kernel) + (slot >> 10 << 3);
+  store<i64>(used, load<i64>(used) | (<i64>1 << <i64>((slot >> 4) & 63)));
+}
+
+/** Address of the bitmap of slots entered on that side. */
+@inline function slotsUsed(cpu: usize, kernel: bool): usize {
+  return cpu + (kernel ? Model.KERNEL_SLOTS : Model.USER_SLOTS);
 }
 
 /** True if the filters of that side hold translations of the current address space and may be filled. */
@@ -117,13 +125,20 @@ export function dropPage(cpu: usize, vpn: i64, size: i32, mask: i64, fetch: bool
   }
 }
 
-/** Empties the user's (kernel's) three filters. */
+/** Empties the user's (kernel's) three filters; a switch of address space, so only slots in use. */
 export function clearFilters(cpu: usize, kernel: bool): void {
   const side = kernel ? cpu + KERNEL_SIDE : cpu;
-  for (let offset: usize = 0; offset < FILTER_BYTES; offset += Filter.ENTRY_BYTES) {
-    drop(side, Cpu.FILTER_READ, offset);
-    drop(side, Cpu.FILTER_WRITE, offset);
-    drop(side, Cpu.FILTER_FETCH, offset);
+  const bitmap = slotsUsed(cpu, kernel);
+  for (let word: usize = 0; word < BITMAP_WORDS; word++) {
+    let slots = load<i64>(bitmap + (word << 3));
+    store<i64>(bitmap + (word << 3), 0);
+    while (slots != 0) {
+      const slot = (word << 10) + (<usize>ctz(slots) << 4);
+      slots &= slots - 1;
+      drop(side, Cpu.FILTER_READ, slot);
+      drop(side, Cpu.FILTER_WRITE, slot);
+      drop(side, Cpu.FILTER_FETCH, slot);
+    }
   }
 }
 

@@ -183,6 +183,13 @@ function stlbLookup(cpu: usize, stlb: usize, va: i64): i64 {
   return 0;
 }
 
+/** Marks the row of a tag in the bitmap of rows that may hold entries. */
+@inline function noteRow(stlb: usize, tag: i64): void {
+  const set = setOf(stlb, tagVpn(tag), tagSize(tag));
+  const word = <usize>load<u32>(stlb, TlbField.MASKS) + ((set >> 6) << 3);
+  store<i64>(word, load<i64>(word) | (<i64>1 << <i64>(set & 63)));
+}
+
 /** Enters or refreshes a translation: over its own tag, an empty entry, or the least recently used. */
 function stlbInsert(stlb: usize, tag: i64, data: i64): void {
   const row = stlbRow(stlb, tag);
@@ -193,6 +200,7 @@ function stlbInsert(stlb: usize, tag: i64, data: i64): void {
     stlbClear(stlb, at);
     const kind = kindCount(stlb, tag);
     store<i32>(kind, load<i32>(kind) + 1);
+    noteRow(stlb, tag);
   }
   stlbFront(row, at, tag, data);
 }
@@ -286,10 +294,27 @@ function flushFirstLevel(cpu: usize, tlb: usize, kind: i32, pcid: i64): void {
 export function flushTlb(cpu: usize, kind: i32, pcid: i32): void {
   flushFirstLevel(cpu, cpu + Model.ITLB, kind, <i64>pcid);
   flushFirstLevel(cpu, cpu + Model.DTLB, kind, <i64>pcid);
-  const stlb = cpu + Model.STLB;
-  const begin = <usize>load<u32>(stlb, TlbField.TAGS);
-  const end = begin + <usize>load<u32>(stlb, TlbField.ENTRIES) * STLB_ENTRY_BYTES;
-  for (let at = begin; at < end; at += STLB_ENTRY_BYTES) {
-    if (flushed(load<i64>(at), kind, <i64>pcid)) stlbClear(stlb, at);
+  flushSecondLevel(cpu + Model.STLB, kind, <i64>pcid);
+}
+
+/** Kernels flush far more often than they fill every row: rows known to be empty are passed over. */
+function flushSecondLevel(stlb: usize, kind: i32, pcid: i64): void {
+  const rowBytes = <usize>load<u32>(stlb, TlbField.WAYS) * STLB_ENTRY_BYTES;
+  const words = <usize>(load<u32>(stlb, TlbField.SET_MASK) >> 6) + 1;
+  for (let word: usize = 0; word < words; word++) {
+    const bitmap = <usize>load<u32>(stlb, TlbField.MASKS) + (word << 3);
+    let rows = load<i64>(bitmap);
+    while (rows != 0) {
+      const bit = ctz(rows);
+      rows &= rows - 1;
+      const row = <usize>load<u32>(stlb, TlbField.TAGS) + ((word << 6) + <usize>bit) * rowBytes;
+      let left = false;
+      for (let at = row; at < row + rowBytes; at += STLB_ENTRY_BYTES) {
+        const tag = load<i64>(at);
+        if (flushed(tag, kind, pcid)) stlbClear(stlb, at);
+        else left = left || tag != 0;
+      }
+      if (!left) store<i64>(bitmap, load<i64>(bitmap) & ~(<i64>1 << bit));
+    }
   }
 }

@@ -23,7 +23,7 @@ import type { Label, Memory, Operand, Register } from './operands.ts';
 
 // Programs are written against this module alone.
 export { address, byte, dword, qword, registers, word, xmmword } from './operands.ts';
-export type { Label, Memory, Operand, Register } from './operands.ts';
+export type { Label, Memory, Register } from './operands.ts';
 export type { SourceOf } from './assembler-sections.ts';
 
 type CodeName = Extract<keyof typeof Code, string>;

@@ -54,7 +54,10 @@ export const enum TlbField {
   /** i32 each. */
   TAGS = 0x00,
   DATA = 0x04,
-  /** First level only: i64 per entry, which filter entries may hold lines of this page. */
+  /**
+   * First level: i64 per entry, which filter entries may hold lines of this page. Second level: a
+   * bitmap of i64 words, the rows that may hold entries.
+   */
   MASKS = 0x08,
   NEXT = 0x0c,
   /** First level only: TLB_HINTS i32 guesses of the entry of a page, by hash; verified on use. */
@@ -132,6 +135,9 @@ export const enum Model {
   WALKS = 0x6b0,
   DRAM_READS = 0x6b8,
   TRANSFERS = 0x6c0,
+  /** Bitmaps of ENTRIES bits: slots entered in the user (kernel) filters since they were cleared. */
+  USER_SLOTS = 0x700,
+  KERNEL_SLOTS = 0x740,
 }
 
 /** Offsets from Region.HEADER, after the fields of Header. */

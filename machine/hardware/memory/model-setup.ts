@@ -79,7 +79,10 @@ function setupTlb(
   i32[(at + TlbField.WAYS) >> 2] = ways;
   i32[(at + TlbField.ENTRIES) >> 2] = entries;
   i32[(at + TlbField.TICKS) >> 2] = geometry.ticks;
-  if (!firstLevel) return;
+  if (!firstLevel) {
+    i32[(at + TlbField.MASKS) >> 2] = arena.allocate(Math.ceil(sets / 64) * 8);
+    return;
+  }
   i32[(at + TlbField.DATA) >> 2] = arena.allocate(entries * 8, LINE_BYTES);
   i32[(at + TlbField.MASKS) >> 2] = arena.allocate(entries * 8, LINE_BYTES);
   i32[(at + TlbField.NEXT) >> 2] = arena.allocate(sets * 4);

@@ -37,7 +37,11 @@ export interface VdsoMapping {
   readonly data: SpecialMapping;
   /** Physical address of the first data page, which the timekeeper writes. */
   readonly dataPhysical: number;
-  readonly symbols: readonly { readonly name: string; readonly offset: number; readonly size: number }[];
+  readonly symbols: readonly {
+    readonly name: string;
+    readonly offset: number;
+    readonly size: number;
+  }[];
 }
 
 export interface Kernel extends PageSource {
@@ -48,6 +52,7 @@ export interface Kernel extends PageSource {
   readonly caches: KmemCaches;
   readonly ledger: Ledger;
   readonly events: EventQueue;
+  readonly coreMHz: number;
   readonly trace: Tracepoints;
   readonly timekeeper: Timekeeper;
   readonly vdso: VdsoMapping | null;

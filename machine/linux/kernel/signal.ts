@@ -4,12 +4,23 @@
  * warning that says so), stopping, queues, other processes.
  */
 import { F } from '../arch/x86/model/function-ids.ts';
-import { DEFAULT_IGNORED, Sig, SIG_DFL, SIG_IGN, signalName } from '../include/uapi/asm-generic/signal.ts';
+import {
+  DEFAULT_IGNORED,
+  Sig,
+  SIG_DFL,
+  SIG_IGN,
+  signalName,
+} from '../include/uapi/asm-generic/signal.ts';
 import type { Task } from '../include/linux/sched.ts';
 import { type Kernel, warnOnce } from '../init/kernel.ts';
 import { userCode } from './fatal-code.ts';
 import { doGroupExit } from './exit.ts';
-import { spinLockIrq, spinLockIrqsave, spinUnlockIrq, spinUnlockIrqrestore } from './locking/spinlock.ts';
+import {
+  spinLockIrq,
+  spinLockIrqsave,
+  spinUnlockIrq,
+  spinUnlockIrqrestore,
+} from './locking/spinlock.ts';
 import { rcuReadLock, rcuReadUnlock } from './rcu/tree_plugin.ts';
 import { listAddValid, listDelEntryValid } from '../lib/list_debug.ts';
 

@@ -64,7 +64,7 @@ function rangeWalk(cpu: KernelCpu, tree: VmaTree, address: number): void {
   }
   const leaf = Math.floor(slot / LEAF_ENTRIES);
   const inLeaf = slot % LEAF_ENTRIES;
-  cpu.run(F.mtree_range_walk, 126 + 7 * (1 + (leaf >> 1) + (inLeaf >> 1)));
+  cpu.run(F.mtree_range_walk, 126 + 7 * (1 + (leaf >> 1) + (inLeaf >> 2)));
   readNode(cpu, tree, 0, leaf);
   readNode(cpu, tree, 1 + leaf, inLeaf);
 }
@@ -178,9 +178,22 @@ export function masDestroyEmpty(cpu: KernelCpu): void {
   cpu.run(F.mas_destroy, 19);
 }
 
+/** What a store does to the tree: instructions of its steps. */
+export interface StoreKind {
+  readonly entry: number;
+  readonly spans: number;
+  readonly modify: number;
+  /** Only a pivot moves: no node is replaced. */
+  readonly inPlace: boolean;
+}
+
+export const STORE: StoreKind = { entry: 68, spans: 16, modify: 58, inPlace: false };
+export const ERASE: StoreKind = { entry: 112, spans: 22, modify: 50, inPlace: false };
+export const MOVE_PIVOT: StoreKind = { entry: 76, spans: 22, modify: 77, inPlace: true };
+
 /**
- * mas_store_prealloc at `address`: a node is replaced by a changed copy, unless `inPlace` (only a
- * pivot moves). Uses one of `nodes`, gives the others back.
+ * mas_store_prealloc at `address`: a node is replaced by a changed copy, or a pivot moves. Uses
+ * one of `nodes`, gives the others back.
  */
 export function masStorePrealloc(
   source: PageSource,
@@ -188,21 +201,20 @@ export function masStorePrealloc(
   tree: VmaTree,
   address: number,
   nodes: number[],
-  inPlace = false,
+  kind = STORE,
 ): void {
   const { cpu } = source;
   cpu.run(F.mas_store_prealloc, 33);
   cpu.stack(384, 1);
   cpu.run(F.mas_wr_store_setup, 10);
-  cpu.run(F.mas_wr_store_entry, inPlace ? 76 : 84);
-  cpu.run(F.mas_wr_walk, 167 + 5 * (tree.indexAbove(address) & 3));
-  cpu.runCalls(F.mas_is_span_wr, 19, 2);
+  cpu.run(F.mas_wr_store_entry, kind.entry);
+  cpu.run(F.mas_wr_walk, 167 + 5 * (tree.indexAbove(address) & 1));
+  cpu.runCalls(F.mas_is_span_wr, kind.spans, 2);
   const leaf = leafOf(tree, address);
-  if (inPlace) {
-    cpu.run(F.mas_wr_modify, 77);
+  cpu.run(F.mas_wr_modify, kind.modify);
+  if (kind.inPlace) {
     if (leaf >= 0) cpu.write(tree.nodes[leaf]);
   } else {
-    cpu.run(F.mas_wr_modify, 58);
     nodeStore(source, cache, tree, leaf, nodes);
   }
   cpu.run(F.mas_update_gap, 39);
@@ -212,7 +224,10 @@ export function masStorePrealloc(
 
 function leafOf(tree: VmaTree, address: number): number {
   if (tree.entries <= LEAF_SLOTS) return tree.nodes.length === 0 ? -1 : 0;
-  return Math.min(tree.nodes.length - 1, 1 + Math.floor((tree.indexAbove(address) * 2) / LEAF_ENTRIES));
+  return Math.min(
+    tree.nodes.length - 1,
+    1 + Math.floor((tree.indexAbove(address) * 2) / LEAF_ENTRIES),
+  );
 }
 
 /** mas_wr_node_store: copies the node with the change, replaces it, frees the old one after RCU. */

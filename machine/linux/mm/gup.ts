@@ -39,7 +39,9 @@ function faultIn(kernel: Kernel, mm: MmStruct, page: number, write: boolean): bo
   if (vma !== undefined && vma.start > page && !expandStack(kernel, mm, vma, page)) vma = undefined;
   const needed = write ? Vm.WRITE : Vm.ACCESS;
   const allowed = vma !== undefined && (vma.flags & needed) !== 0;
-  const done = allowed && handleMmFault(kernel, mm, vma as NonNullable<typeof vma>, page, { write }) === Fault.DONE;
+  const done =
+    allowed &&
+    handleMmFault(kernel, mm, vma as NonNullable<typeof vma>, page, { write }) === Fault.DONE;
   upRead(cpu, mm.address + 64);
   return done;
 }

@@ -6,7 +6,7 @@
 import { Cause } from '../../core/ledger/cause.ts';
 import { findPte, NX_HIGH, Pte, readLow, writeEntry } from '../arch/x86/mm/pgtable.ts';
 import { flushTlbMmRange } from '../arch/x86/mm/tlbflush.ts';
-import { PerCpu } from '../arch/x86/model/address-map.ts';
+import { High, PerCpu } from '../arch/x86/model/address-map.ts';
 import { F } from '../arch/x86/model/function-ids.ts';
 import { PAGE_BYTES, PAGE_SHIFT } from '../arch/x86/model/physical-memory.ts';
 import { type MmStruct, Vm, type Vma } from '../include/linux/mm_types.ts';
@@ -169,10 +169,8 @@ function fileFault(
 function copyPage(kernel: Kernel, from: number, to: number): void {
   const { cpu, memory } = kernel;
   cpu.run(F.copy_page, 4);
-  for (let at = 0; at < PAGE_BYTES; at += 64) {
-    cpu.read(from + at);
-    cpu.write(to + at);
-  }
+  cpu.stream('read', from, High.DIRECT, PAGE_BYTES);
+  cpu.stream('write', to, High.DIRECT, PAGE_BYTES);
   cpu.charge(Cause.COPY, (PAGE_BYTES / 64) * cpu.ticks.copyPerLine);
   memory.bytes.copyWithin(to, from, from + PAGE_BYTES);
   memory.written(to);
@@ -232,13 +230,7 @@ function presentFault(
 }
 
 /** wp_page_copy */
-function copyOnWrite(
-  kernel: Kernel,
-  mm: MmStruct,
-  vma: Vma,
-  page: number,
-  entry: number,
-): Fault {
+function copyOnWrite(kernel: Kernel, mm: MmStruct, vma: Vma, page: number, entry: number): Fault {
   const { cpu, memory } = kernel;
   const old = (readLow(memory, entry) & Pte.FRAME) >>> 0;
   cpu.run(F.wp_page_copy, 160);

@@ -11,7 +11,16 @@ import { Map, Prot } from '../include/uapi/asm-generic/mman.ts';
 import { type MappedFile, type MmStruct, Vm, type Vma } from '../include/linux/mm_types.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { downWriteKillable, upWrite } from '../kernel/locking/rwsem.ts';
-import { masFind, masNext, masPreallocate, masPrev, masStorePrealloc, mtFind } from '../lib/maple_tree.ts';
+import {
+  masFind,
+  masNext,
+  masPreallocate,
+  masPrev,
+  masStorePrealloc,
+  MOVE_PIVOT,
+  STORE,
+  mtFind,
+} from '../lib/maple_tree.ts';
 import { pageAlign } from './align.ts';
 import { doMunmapLocked } from './munmap.ts';
 import { canMerge, type VmaShape, vmAreaAlloc } from './vma.ts';
@@ -55,7 +64,7 @@ export function vmMmapPgoff(kernel: Kernel, mm: MmStruct, request: MapRequest): 
 
 function doMmap(kernel: Kernel, mm: MmStruct, request: MapRequest): number {
   const { cpu } = kernel;
-  cpu.run(F.do_mmap, 124);
+  cpu.run(F.do_mmap, 127);
   cpu.stack(256, 2);
   const length = pageAlign(request.length);
   if (request.length === 0) return -Errno.EINVAL;
@@ -90,18 +99,31 @@ function vmFlags({ prot, flags }: MapRequest): number {
 }
 
 /** get_unmapped_area with arch_get_unmapped_area_topdown. */
-function getUnmappedArea(kernel: Kernel, mm: MmStruct, request: MapRequest, length: number): number {
+function getUnmappedArea(
+  kernel: Kernel,
+  mm: MmStruct,
+  request: MapRequest,
+  length: number,
+): number {
   const { cpu } = kernel;
   cpu.run(F.get_unmapped_area, 49);
   const fixed = (request.flags & (Map.FIXED | Map.FIXED_NOREPLACE)) !== 0;
   if (length > TASK_SIZE) return -Errno.ENOMEM;
-  const address = fixed ? fixedAddress(kernel, request.address, length) : freeArea(kernel, mm, request, length);
+  const address = fixed
+    ? fixedAddress(kernel, request.address, length)
+    : freeArea(kernel, mm, request, length);
   if (address < 0) return address;
   cpu.run(F.security_mmap_addr, 30);
   cpu.indirect(2);
   cpu.run(F.cap_mmap_addr, 5);
   cpu.run(F.bpf_lsm_mmap_addr, 3);
   return address;
+}
+
+/** get_unmapped_area near `hint`, for the kernel's own mappings. */
+export function findArea(kernel: Kernel, mm: MmStruct, hint: number, length: number): number {
+  const request = { address: hint, length, prot: 0, flags: 0, file: null, pgoff: 0 };
+  return getUnmappedArea(kernel, mm, request, length);
 }
 
 function fixedAddress(kernel: Kernel, address: number, length: number): number {
@@ -249,7 +271,7 @@ function extendNeighbour(kernel: Kernel, mm: MmStruct, shape: VmaShape): boolean
     after.pgoff = shape.pgoff;
   }
   cpu.run(F.vma_mas_store, 18);
-  masStorePrealloc(kernel, caches.mapleNode, mm.vmas, shape.start, nodes, true);
+  masStorePrealloc(kernel, caches.mapleNode, mm.vmas, shape.start, nodes, MOVE_PIVOT);
   cpu.run(F.khugepaged_enter_vma, 18);
   cpu.run(F.perf_event_mmap, 24);
   return true;
@@ -270,7 +292,13 @@ export function brk(kernel: Kernel, mm: MmStruct, request: number): number {
   return mm.brk;
 }
 
-function moveBreak(kernel: Kernel, mm: MmStruct, request: number, wanted: number, current: number): void {
+function moveBreak(
+  kernel: Kernel,
+  mm: MmStruct,
+  request: number,
+  wanted: number,
+  current: number,
+): void {
   if (wanted === current) {
     mm.brk = request;
   } else if (wanted < current) {
@@ -306,7 +334,7 @@ function growBreak(kernel: Kernel, mm: MmStruct, current: number, wanted: number
   cpu.run(F.vma_adjust_trans_huge, 38);
   if (added !== null) mm.vmas.insert(added);
   else before.end = wanted;
-  masStorePrealloc(kernel, caches.mapleNode, mm.vmas, current, nodes, extend);
+  masStorePrealloc(kernel, caches.mapleNode, mm.vmas, current, nodes, extend ? MOVE_PIVOT : STORE);
   cpu.run(F.khugepaged_enter_vma, 18);
   cpu.run(F.hugepage_vma_check, 39);
   cpu.run(F.perf_event_mmap, 24);
@@ -314,8 +342,7 @@ function growBreak(kernel: Kernel, mm: MmStruct, current: number, wanted: number
   return true;
 }
 
-const HEAP_FLAGS =
-  Vm.READ | Vm.WRITE | Vm.MAYREAD | Vm.MAYWRITE | Vm.MAYEXEC | Vm.ACCOUNT;
+const HEAP_FLAGS = Vm.READ | Vm.WRITE | Vm.MAYREAD | Vm.MAYWRITE | Vm.MAYEXEC | Vm.ACCOUNT;
 
 function heapShape(start: number, end: number): VmaShape {
   const pgoff = start / PAGE_BYTES;

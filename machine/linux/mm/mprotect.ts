@@ -12,7 +12,7 @@ import { downWriteKillable, upWrite } from '../kernel/locking/rwsem.ts';
 import { spinLock, spinUnlock } from '../kernel/locking/spinlock.ts';
 import { masFind, masFindNext, masPrev, masWalk } from '../lib/maple_tree.ts';
 import { pageAlign } from './align.ts';
-import { absorbNext, canMerge, mergeRefused, splitVma } from './vma.ts';
+import { absorbNext, canMerge, lookAround, splitVma } from './vma.ts';
 
 /** do_mprotect_pkey */
 export function doMprotect(
@@ -36,7 +36,13 @@ export function doMprotect(
   return result;
 }
 
-function protectRange(kernel: Kernel, mm: MmStruct, start: number, end: number, prot: number): number {
+function protectRange(
+  kernel: Kernel,
+  mm: MmStruct,
+  start: number,
+  end: number,
+  prot: number,
+): number {
   const { cpu } = kernel;
   masFind(cpu, mm.vmas, start, false);
   const first = mm.vmas.find(start);
@@ -115,13 +121,22 @@ function mergeAround(kernel: Kernel, mm: MmStruct, vma: Vma): void {
   const index = mm.vmas.indexAbove(vma.start);
   const before = index > 0 ? list[index - 1] : undefined;
   const after = index + 1 < list.length ? list[index + 1] : undefined;
-  mergeRefused(kernel, mm, vma.start);
-  if (after !== undefined && canMerge(vma, after)) absorbNext(kernel, mm, vma, after);
-  if (before !== undefined && canMerge(before, vma)) absorbNext(kernel, mm, before, vma);
+  const joinsAfter = after !== undefined && canMerge(vma, after);
+  const joinsBefore = before !== undefined && canMerge(before, vma);
+  lookAround(kernel, mm, vma.start, joinsBefore || joinsAfter);
+  if (joinsBefore && joinsAfter) absorbNext(kernel, mm, before, [vma, after]);
+  else if (joinsAfter) absorbNext(kernel, mm, vma, [after]);
+  else if (joinsBefore) absorbNext(kernel, mm, before, [vma]);
 }
 
 /** change_protection over the entries that exist. */
-function changeProtection(kernel: Kernel, mm: MmStruct, start: number, end: number, flags: number): number {
+function changeProtection(
+  kernel: Kernel,
+  mm: MmStruct,
+  start: number,
+  end: number,
+  flags: number,
+): number {
   const { cpu, memory } = kernel;
   const high = (flags & Vm.EXEC) !== 0 ? 0 : NX_HIGH;
   let changed = 0;

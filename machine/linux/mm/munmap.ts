@@ -2,7 +2,14 @@
  * munmap and the teardown of mappings, after Linux 6.1 mm/mmap.c (do_mas_align_munmap), mm/memory.c
  * (unmap_page_range, free_pgtables) and mm/mmu_gather.c. Omits: lazy freeing across CPUs.
  */
-import { entryAddress, findPte, LEVEL_SHIFTS, Pte, readLow, writeEntry } from '../arch/x86/mm/pgtable.ts';
+import {
+  entryAddress,
+  findPte,
+  LEVEL_SHIFTS,
+  Pte,
+  readLow,
+  writeEntry,
+} from '../arch/x86/mm/pgtable.ts';
 import { flushTlbMmRange, PTI_USER_PGD } from '../arch/x86/mm/tlbflush.ts';
 import { TASK_SIZE } from '../arch/x86/model/address-map.ts';
 import { F } from '../arch/x86/model/function-ids.ts';
@@ -14,6 +21,7 @@ import { downgradeWrite, downWriteKillable, upRead, upWrite } from '../kernel/lo
 import { spinLock, spinUnlock } from '../kernel/locking/spinlock.ts';
 import { condResched } from '../kernel/sched/cond_resched.ts';
 import {
+  ERASE,
   masCheckDetached,
   masFind,
   masFindDetached,
@@ -76,7 +84,7 @@ export function doMunmapLocked(kernel: Kernel, mm: MmStruct, start: number, end:
   cpu.run(F.userfaultfd_unmap_prep, 46);
   masFind(cpu, mm.vmas, start, true);
   for (const vma of detached) mm.vmas.remove(vma);
-  masStorePrealloc(kernel, caches.mapleNode, mm.vmas, start, nodes);
+  masStorePrealloc(kernel, caches.mapleNode, mm.vmas, start, nodes, ERASE);
   downgradeWrite(cpu, mm.address + 64);
   unmapRegion(kernel, mm, detached, start, end);
   for (const vma of detached) {
@@ -110,7 +118,13 @@ function detach(kernel: Kernel, mm: MmStruct, start: number, end: number): Vma[]
 }
 
 /** unmap_region: pages, then page tables, then the flush that makes freeing safe. */
-function unmapRegion(kernel: Kernel, mm: MmStruct, vmas: readonly Vma[], start: number, end: number): void {
+function unmapRegion(
+  kernel: Kernel,
+  mm: MmStruct,
+  vmas: readonly Vma[],
+  start: number,
+  end: number,
+): void {
   const { cpu } = kernel;
   cpu.run(F.unmap_region, 71);
   lruAddDrain(kernel, mm);
@@ -137,7 +151,13 @@ export function unmapAll(kernel: Kernel, mm: MmStruct, end: number): void {
 }
 
 /** zap_page_range_single: madvise(MADV_DONTNEED). */
-export function zapPageRange(kernel: Kernel, mm: MmStruct, vma: Vma, start: number, end: number): void {
+export function zapPageRange(
+  kernel: Kernel,
+  mm: MmStruct,
+  vma: Vma,
+  start: number,
+  end: number,
+): void {
   const { cpu } = kernel;
   cpu.run(F.zap_page_range_single, 79);
   lruAddDrain(kernel, mm);
@@ -181,7 +201,7 @@ function unmapSingle(
   }
   const pages = gather.userFrames.length - before;
   // Empty entries cost 7 instructions each, pages the rest of their branch.
-  cpu.run(F.unmap_page_range, tables === 0 ? 131 : 398 * tables + 7 * ptes + 81 * pages);
+  cpu.run(F.unmap_page_range, tables === 0 ? 131 : 399 * tables + 7 * ptes + 79 * pages);
 }
 
 /** The stretches of start .. end whose last-level table exists, one table each. */
@@ -198,7 +218,11 @@ function eachTable(kernel: Kernel, mm: MmStruct, start: number, end: number): [n
 }
 
 /** How much of the address space around `address` one look at the tables decides. */
-function missingSpan(kernel: Kernel, mm: MmStruct, address: number): { present: boolean; bytes: number } {
+function missingSpan(
+  kernel: Kernel,
+  mm: MmStruct,
+  address: number,
+): { present: boolean; bytes: number } {
   let table = mm.pgd;
   for (const shift of LEVEL_SHIFTS.slice(0, 3)) {
     const low = readLow(kernel.memory, entryAddress(table, address, shift));
@@ -246,7 +270,12 @@ function freePgtables(kernel: Kernel, mm: MmStruct, vmas: readonly Vma[], gather
   const index = mm.vmas.indexAbove(first.start);
   const floor = index > 0 ? mm.vmas.list[index - 1].end : 0;
   const next = index < mm.vmas.list.length ? mm.vmas.list[index].start : TASK_SIZE;
-  freePgdRange(kernel, mm, { start: first.start, end: vmas[vmas.length - 1].end, floor, ceiling: next }, gather);
+  freePgdRange(
+    kernel,
+    mm,
+    { start: first.start, end: vmas[vmas.length - 1].end, floor, ceiling: next },
+    gather,
+  );
 }
 
 interface TableRange {
@@ -258,13 +287,23 @@ interface TableRange {
 }
 
 /** free_pgd_range, for all three levels of tables under the top one. */
-export function freePgdRange(kernel: Kernel, mm: MmStruct, range: TableRange, gather: MmuGather): void {
+export function freePgdRange(
+  kernel: Kernel,
+  mm: MmStruct,
+  range: TableRange,
+  gather: MmuGather,
+): void {
   const { cpu } = kernel;
   const before = gather.tableFrames.length;
   freeLevel(kernel, mm, mm.pgd, 0, range, gather);
   const freed = gather.tableFrames.length - before;
   cpu.runCalls(F.p4d_offset, 6, 2);
-  cpu.run(F.free_pgd_range, freed === 0 ? 38 : 130 + 77 * freed);
+  // Alone in its 512 GiB, the range drops the top entry too, and that alone asks for a flush.
+  const top = 2 ** LEVEL_SHIFTS[0];
+  const slot = Math.floor(range.start / top) * top;
+  const alone = range.floor <= slot && range.ceiling >= slot + top;
+  if (alone) gather.flush = true;
+  cpu.run(F.free_pgd_range, freed === 0 && !alone ? 38 : 130 + 77 * freed);
 }
 
 function freeLevel(
@@ -315,15 +354,21 @@ function freeTable(
 }
 
 /** tlb_finish_mmu: flush, then free. */
-function tlbFinish(kernel: Kernel, mm: MmStruct, gather: MmuGather, start: number, end: number): void {
+function tlbFinish(
+  kernel: Kernel,
+  mm: MmStruct,
+  gather: MmuGather,
+  start: number,
+  end: number,
+): void {
   const { cpu } = kernel;
-  cpu.run(F.tlb_finish_mmu, gather.flush ? 51 : 24);
+  const frames = gather.userFrames.length + gather.tableFrames.length;
+  cpu.run(F.tlb_finish_mmu, !gather.flush ? 24 : frames > 0 ? 51 : 63);
   if (gather.flush) {
     // Freed page tables force a flush of the whole address space.
     const whole = gather.tableFrames.length > 0;
     flushTlbMmRange(kernel, mm, whole ? 0 : start, whole ? TASK_SIZE : end);
   }
-  const frames = gather.userFrames.length + gather.tableFrames.length;
   cpu.run(F.tlb_batch_pages_flush, frames === 0 ? 21 : 39);
   if (frames > 0) releasePages(kernel, mm, gather.userFrames, gather.tableFrames);
 }

@@ -3,7 +3,7 @@
  * mm/mempolicy.c; the books are in buddy.ts. Omits: reclaim; an empty zone is out of memory.
  */
 import { Cause } from '../../core/ledger/cause.ts';
-import { ImageData, PerCpu } from '../arch/x86/model/address-map.ts';
+import { High, ImageData, PerCpu } from '../arch/x86/model/address-map.ts';
 import { F } from '../arch/x86/model/function-ids.ts';
 import type { KernelCpu } from '../arch/x86/model/kernel-cpu.ts';
 import { PAGE_BYTES, PAGE_SHIFT, type PhysicalMemory } from '../arch/x86/model/physical-memory.ts';
@@ -26,7 +26,7 @@ export function clearPage(source: PageSource, frame: number): void {
   const { cpu, memory } = source;
   const physical = frame << PAGE_SHIFT;
   cpu.run(F.clear_page_erms, 4);
-  for (let at = 0; at < PAGE_BYTES; at += LINE_BYTES) cpu.write(physical + at);
+  cpu.stream('write', physical, High.DIRECT, PAGE_BYTES);
   cpu.charge(Cause.ZERO, (PAGE_BYTES / LINE_BYTES) * cpu.ticks.zeroPerLine);
   memory.zeroPage(physical);
   memory.written(physical);

@@ -84,7 +84,7 @@ export class KmemCache {
   /** kmem_cache_free_bulk */
   freeBulk(source: PageSource, objects: number[]): void {
     const { cpu } = source;
-    cpu.run(F.kmem_cache_free_bulk, 4 + 52 * objects.length);
+    cpu.run(F.kmem_cache_free_bulk, 82 + 58 * objects.length);
     cpu.writePerCpu(PerCpu.SLAB_CACHES + this.index * 32);
     cpu.run(F.cache_from_obj, 29);
     for (const object of objects) {

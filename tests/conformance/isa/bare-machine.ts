@@ -120,6 +120,8 @@ export class BareMachine {
     linear.i32[(block + Cpu.X87_STATUS) >> 2] = fx.getUint16(FX_STATUS, true);
     linear.i32[(block + Cpu.X87_TAG) >> 2] = fx.getUint8(FX_TAG);
     linear.u8.set(input.fx.subarray(FX_ST, FX_ST + 128), block + Cpu.X87_REGISTERS);
+    this.guest(DATA_PAGE, 4096).fill(0);
+    this.guest(DATA_PAGE + 4096n, 4096).fill(0);
     this.window((bytes, offset) => {
       bytes.set(input.memory.subarray(offset, offset + bytes.length));
     });
@@ -145,7 +147,7 @@ export class InterpreterExecutor implements Executor {
   private static readonly CODE_BYTES = 1 << 17;
 
   constructor(machine: BareMachine) {
-    this.core = instantiateCore<InterpreterExports>(machine.linear.memory);
+    this.core = instantiateCore(machine.linear.memory) as unknown as InterpreterExports;
     const { arena } = machine.linear;
     this.code = arena.allocate(InterpreterExecutor.CODE_BYTES, 64);
     new InterpreterTable(machine.linear.data, arena.allocate(64, 64), 1).attach(machine.block);

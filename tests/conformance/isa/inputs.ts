@@ -46,7 +46,7 @@ export class Random {
   private state: bigint;
 
   constructor(seed: number) {
-    this.state = (BigInt(seed) + 1n) * 0x9e3779b97f4a7c15n & 0xffffffffffffffffn;
+    this.state = ((BigInt(seed) + 1n) * 0x9e3779b97f4a7c15n) & 0xffffffffffffffffn;
   }
 
   next(): bigint {
@@ -72,7 +72,8 @@ function quadword(random: Random): bigint {
   const kind = random.below(8);
   if (kind < 3) return random.pick(SPECIAL);
   if (kind === 3) return random.next() & 0xffn;
-  if (kind === 4) return BigInt.asUintN(64, BigInt.asIntN(64, random.next()) >> random.next() % 64n);
+  if (kind === 4)
+    return BigInt.asUintN(64, BigInt.asIntN(64, random.next()) >> (random.next() % 64n));
   if (kind === 5) {
     // A double and two floats of everyday size.
     const exponent = BigInt(1023 - 40 + random.below(80));
@@ -84,7 +85,8 @@ function quadword(random: Random): bigint {
 /** An 80-bit value that is properly normalised: everyday sizes, edges, NaNs, denormals. */
 function extended(random: Random): [significand: bigint, signExponent: number] {
   const sign = random.below(2) << 15;
-  const fraction = random.below(3) === 0 ? random.next() & ~0x7ffn & (2n ** 64n - 1n) : random.next();
+  const fraction =
+    random.below(3) === 0 ? random.next() & ~0x7ffn & (2n ** 64n - 1n) : random.next();
   const significand = fraction | (1n << 63n);
   switch (random.below(12)) {
     case 0:
@@ -114,7 +116,7 @@ export function inputState(seed: number): State {
   const random = new Random(seed);
   const registers = BigUint64Array.from({ length: 16 }, () => quadword(random));
   registers[RBX] = WINDOW + 64n + BigInt(random.below(32));
-  registers[RSI] = WINDOW + BigInt(random.below(64));
+  registers[RSI] = WINDOW + 16n + BigInt(random.below(48));
   registers[RDI] = WINDOW + 128n + BigInt(random.below(32));
   registers[RSP] = WINDOW + 192n;
   const flags = Number(random.next() & BigInt(ARITHMETIC_FLAGS)) | 0x202;

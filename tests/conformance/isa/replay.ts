@@ -37,7 +37,11 @@ export function replay(
   machine.load(before, address);
   const reason = executor.run(machine);
   const info = machine.linear.i32[(machine.block + Cpu.EXIT_INFO) >> 2];
-  if (reason === ExitReason.EXCEPTION && info === INVALID_OPCODE && vector.trap !== INVALID_OPCODE) {
+  if (
+    reason === ExitReason.EXCEPTION &&
+    info === INVALID_OPCODE &&
+    vector.trap !== INVALID_OPCODE
+  ) {
     return ['unsupported'];
   }
   return [
@@ -139,7 +143,10 @@ function compareX87(machine: BareMachine, vector: Vector, before: State): string
     // An empty register holds whatever was there.
     if (((tag >> physical) & 1) === 0) continue;
     const at = block + Cpu.X87_REGISTERS + physical * 16;
-    const actual = [linear.data.getBigUint64(at, true), linear.data.getUint16(at + 8, true)] as const;
+    const actual = [
+      linear.data.getBigUint64(at, true),
+      linear.data.getUint16(at + 8, true),
+    ] as const;
     const expected = registers.get(n) ?? [
       fx.getBigUint64(FX_ST + n * 16, true),
       fx.getUint16(FX_ST + n * 16 + 8, true),

@@ -12,11 +12,11 @@ import { join } from 'node:path';
 import { countsFile, packCounts, VARYING_REASONS } from './counts.ts';
 import type { Counts, Varying, VaryingReason } from './counts.ts';
 import { fixtureNames, loadBinary } from './fixtures.ts';
-import { CASES } from './programs.ts';
+import { caseOf } from './programs.ts';
 import type { Case } from './programs.ts';
-import { entryOf, executableRanges, symbolOf } from './symbols.ts';
+import { addressOf, entryOf, executableRanges, symbolOf } from './symbols.ts';
 import { buildCounters, countInQemu, countNatively } from './toolchain.ts';
-import type { CountedRun, Counters } from './toolchain.ts';
+import type { CountedRun, Counters, NativeView } from './toolchain.ts';
 
 /** Extra characters in the file's path: the stack pointer moves by about as many bytes. */
 const PATH_PADDING = [1, 8, 17, 24, 33, 48, 63, 80, 127];
@@ -66,12 +66,11 @@ function countCase(name: string, options: Case, counters: Counters, scratch: str
   };
   const file = install(0);
   const qemuRun = countInQemu(counters, file, options);
-  const nativeRun = countNatively(counters, file, options, { vdso: true });
+  const nativeRun = countNatively(counters, file, options, { cpu: 'guest', vdso: true });
   if (qemuRun.outcome.stdout !== nativeRun.outcome.stdout)
     throw new Error(`${name}: outputs differ`);
   const qemu = linked(elf, qemuRun);
   const native = linked(elf, nativeRun);
-  const hidden = linked(elf, countNatively(counters, file, options, { vdso: false }));
   const varying = new Map<number, Varying>();
   const add = (reason: VaryingReason, addresses: readonly number[]): void => {
     for (const address of addresses) {
@@ -80,8 +79,17 @@ function countCase(name: string, options: Case, counters: Counters, scratch: str
       varying.set(address, { reason, qemu: fromQemu, native: fromNative });
     }
   };
-  add('auxv', unlike(qemu, hidden));
-  add('vdso', unlike(hidden, native));
+  const main = addressOf(elf, 'main');
+  if (main !== undefined) {
+    const startUp = (view: NativeView): Counts => {
+      const until = main - entryOf(elf);
+      return linked(elf, countNatively(counters, file, options, { ...view, until }));
+    };
+    const shown = startUp({ cpu: 'qemu64', vdso: true });
+    add('cpuid', unlike(startUp({ cpu: 'guest', vdso: true }), shown));
+    add('vdso', unlike(startUp({ cpu: 'qemu64', vdso: false }), shown));
+  }
+  add('auxv', unlike(qemu, native));
   for (const padding of PATH_PADDING) {
     add('stack', unlike(qemu, linked(elf, countInQemu(counters, install(padding), options))));
   }
@@ -98,8 +106,8 @@ function main(): void {
   const counters = buildCounters(scratch);
   const chosen = process.argv.slice(2);
   for (const name of chosen.length > 0 ? chosen : fixtureNames()) {
-    const options = CASES[name];
-    if (options?.counted) countCase(name, options, counters, scratch);
+    const options = caseOf(name);
+    if (options.counted) countCase(name, options, counters, scratch);
   }
 }
 

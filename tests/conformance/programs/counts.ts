@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 
 import { FIXTURES, loadBinary } from './fixtures.ts';
-import { CASES } from './programs.ts';
+import { caseOf } from './programs.ts';
 import { executableRanges, symbolOf } from './symbols.ts';
 
 /** Retired times by link-time address. A rep string instruction counts once each time it begins. */
@@ -16,9 +16,9 @@ export type Counts = ReadonlyMap<number, number>;
 /**
  * Why the count of an address is not the program's alone to decide: `auxv`, the auxiliary vector
  * and rseq, which QEMU gives less of; `vdso`, the C library reads the vDSO's symbols, which QEMU
- * does not have; `stack`, the path of the file moves strings and stack against 16-byte boundaries.
+ * does not have; `cpuid`, the guest processor reports other caches than QEMU's; `stack`, the path of the file moves strings and stack against 16-byte boundaries.
  */
-export const VARYING_REASONS = ['auxv', 'vdso', 'stack'] as const;
+export const VARYING_REASONS = ['auxv', 'vdso', 'cpuid', 'stack'] as const;
 export type VaryingReason = (typeof VARYING_REASONS)[number];
 
 /** What the two oracles say of such an address. */
@@ -124,11 +124,11 @@ export function loadCounts(caseName: string): ExpectedCounts {
   let address = 0;
   stored.addressSteps.forEach((step, index) => {
     address += step;
-    qemu.set(address, stored.counts[index] ?? 0);
+    qemu.set(address, stored.counts[index]);
   });
   const varying = new Map<number, Varying>();
   for (const [at, fromQemu, native, reason] of stored.varying) {
     varying.set(at, { reason: VARYING_REASONS[reason] ?? 'stack', qemu: fromQemu, native });
   }
-  return new ExpectedCounts(loadBinary(CASES[caseName]?.binary ?? ''), qemu, varying);
+  return new ExpectedCounts(loadBinary(caseOf(caseName).binary), qemu, varying);
 }

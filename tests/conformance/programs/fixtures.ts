@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 
-import { CASES } from './programs.ts';
+import { caseOf, CASES } from './programs.ts';
 
 export const FIXTURES = join(import.meta.dirname, 'fixtures');
 
@@ -57,9 +57,9 @@ export function fixtureNames(): string[] {
 /** Throws when `name` is no case or its golden is missing (run build.ts). */
 export function loadFixture(name: string): Fixture {
   goldens ??= JSON.parse(readFileSync(join(FIXTURES, 'goldens.json'), 'utf8')) as typeof goldens;
-  const options = CASES[name];
+  const options = caseOf(name);
   const golden = goldens?.[name];
-  if (!options || !golden) throw new Error(`no fixture ${name}`);
+  if (!golden) throw new Error(`no golden of ${name}`);
   const stdout = golden.stdout ?? gunzipSync(readFileSync(outputFile(name))).toString('latin1');
   const { binary, argv, env = [] } = options;
   return { name, binary, elf: loadBinary(binary), argv, env, ...golden, stdout };

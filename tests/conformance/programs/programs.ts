@@ -124,3 +124,10 @@ export const CASES: Readonly<Record<string, Case>> = {
   ...tourCases('tour-musl', { counted: true }),
   ...tourCases('tour-musl-pie', { counted: false }),
 };
+
+/** The case called `name`; throws when there is none. */
+export function caseOf(name: string): Case {
+  const found = Object.hasOwn(CASES, name) ? CASES[name] : undefined;
+  if (!found) throw new Error(`no case ${name}`);
+  return found;
+}

@@ -59,10 +59,15 @@ function readSymbols(elf: Uint8Array): ImageSymbols {
   return { addresses: found.map((s) => s.address), names: found.map((s) => s.name) };
 }
 
-/** Name of the nearest symbol at or below the link-time `address`, or `?` when there is none. */
-export function symbolOf(elf: Uint8Array, address: number): string {
+function symbolsOf(elf: Uint8Array): ImageSymbols {
   let symbols = cache.get(elf);
   if (!symbols) cache.set(elf, (symbols = readSymbols(elf)));
+  return symbols;
+}
+
+/** Name of the nearest symbol at or below the link-time `address`, or `?` when there is none. */
+export function symbolOf(elf: Uint8Array, address: number): string {
+  const symbols = symbolsOf(elf);
   let low = 0;
   let high = symbols.addresses.length;
   while (low < high) {
@@ -71,6 +76,12 @@ export function symbolOf(elf: Uint8Array, address: number): string {
     else high = middle;
   }
   return symbols.names[low - 1] ?? '?';
+}
+
+/** Link-time address of the symbol called `name`, if the image has one. */
+export function addressOf(elf: Uint8Array, name: string): number | undefined {
+  const { addresses, names } = symbolsOf(elf);
+  return addresses[names.indexOf(name)];
 }
 
 /** Link-time address of the first instruction. */

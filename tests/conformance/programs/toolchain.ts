@@ -142,15 +142,23 @@ export function countInQemu(counters: Counters, file: string, options: Case): Co
   return readCounts(runInQemu(file, options, plugin), report);
 }
 
+/** How the stepper shows the machine to the program; see oracle/step.c. */
+export interface NativeView {
+  readonly cpu: 'qemu64' | 'guest';
+  readonly vdso: boolean;
+  /** Bytes after the entry point at which to stop. Absent: at the end. */
+  readonly until?: number;
+}
+
 /** Runs on this processor and kernel, one step at a time (about 80 us an instruction). */
 export function countNatively(
   counters: Counters,
   file: string,
   options: Case,
-  { vdso }: { vdso: boolean },
+  { cpu, vdso, until }: NativeView,
 ): CountedRun {
   const report = `${file}.native.txt`;
-  const env = [...(options.env ?? []), ...(vdso ? [] : ['STEP_HIDE_VDSO=1'])];
-  const args = [report, file, ...options.argv];
-  return readCounts(spawn(counters.stepper, args, { ...options, env }, counters.stepper), report);
+  const view = [cpu, vdso ? 'vdso' : 'none', until === undefined ? 'end' : until.toString(16)];
+  const args = [...view, report, file, ...options.argv];
+  return readCounts(spawn(counters.stepper, args, options, counters.stepper), report);
 }

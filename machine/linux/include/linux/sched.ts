@@ -48,7 +48,4 @@ export interface Task {
   exitCode: number;
   startTick: Ticks;
   exitTick: Ticks | null;
-  /** Ticks in user mode and in the kernel before the current stretch. */
-  userTicks: Ticks;
-  kernelTicks: Ticks;
 }

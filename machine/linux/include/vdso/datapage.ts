@@ -18,7 +18,7 @@ export const enum VdsoData {
   MULT = 24,
   /** u32 */
   SHIFT = 28,
-  /** A BaseTime for each clock id. */
+  /** A BaseTime for each clock id below 12 (VDSO_BASES). */
   BASETIME = 32,
   /** s32 */
   TZ_MINUTESWEST = 224,
@@ -39,9 +39,6 @@ export const enum BaseTime {
   /** log2 of BYTES. */
   SHIFT = 4,
 }
-
-/** VDSO_BASES: clock ids below it have a base time. */
-export const BASETIME_COUNT = 12;
 
 /** Which of the two vdso_data serves a clock. */
 export const enum VdsoBase {

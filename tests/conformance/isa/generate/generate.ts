@@ -9,7 +9,16 @@ import path from 'node:path';
 import { Decoder, DecoderOptions } from 'iced-x86';
 import { encodeFixture, NO_TRAP } from '../fixture.ts';
 import type { Vector, X87Outcome } from '../fixture.ts';
-import { CODE, CODE_STRIDE, FX_ST, FX_STATUS, FX_TAG, FX_XMM, inputState, Random } from '../inputs.ts';
+import {
+  CODE,
+  CODE_STRIDE,
+  FX_ST,
+  FX_STATUS,
+  FX_TAG,
+  FX_XMM,
+  inputState,
+  Random,
+} from '../inputs.ts';
 import type { State } from '../inputs.ts';
 import { snippet } from './snippets.ts';
 
@@ -30,18 +39,29 @@ interface Planned {
   readonly text: string;
 }
 
+/** Before forms that are assembly text as they stand. */
+const RAW = 'raw ';
+const RAW_REPEATS = 4;
+
 function readForms(): string[] {
   const lines = (name: string): string[] =>
-    readFileSync(path.join(HERE, '..', name), 'utf8').trim().split('\n');
-  return [...lines('forms.txt').map((line) => (line.split('\t')[0] ?? '').trim()), ...lines('more-forms.txt')];
+    readFileSync(path.join(HERE, '..', name), 'utf8')
+      .trim()
+      .split('\n');
+  return [
+    ...lines('forms.txt').map((line) => (line.split('\t')[0] ?? '').trim()),
+    ...lines('more-forms.txt'),
+    ...lines('fault-snippets.txt').map((line) => `${RAW}${line}`),
+  ];
 }
 
 function plan(forms: readonly string[]): Planned[] {
   const planned: Planned[] = [];
   forms.forEach((text, form) => {
-    for (let n = 0; n < PER_FORM; n++) {
+    const raw = text.startsWith(RAW) ? text.slice(RAW.length).replaceAll(';', '\n') : undefined;
+    for (let n = 0; n < (raw === undefined ? PER_FORM : RAW_REPEATS); n++) {
       const seed = form * 1000 + n;
-      const code = snippet(new Random(seed * 7 + 3), text);
+      const code = raw ?? snippet(new Random(seed * 7 + 3), text);
       if (code !== undefined) planned.push({ form, seed, text: code });
     }
   });
@@ -51,7 +71,10 @@ function plan(forms: readonly string[]): Planned[] {
 /** Machine code of every snippet. */
 function assemble(directory: string, planned: readonly Planned[]): Uint8Array[] {
   const body = planned
-    .map(({ text }, n) => `.balign 64\ns${String(n)}: ${text}\n.pushsection .len\n.byte (e${String(n)} - s${String(n)})\n.popsection\ne${String(n)}:`)
+    .map(
+      ({ text }, n) =>
+        `.balign 64\ns${String(n)}: ${text}\n.pushsection .len\n.byte (e${String(n)} - s${String(n)})\n.popsection\ne${String(n)}:`,
+    )
     .join('\n');
   const source = path.join(directory, 's.s');
   writeFileSync(source, `.intel_syntax noprefix\n.section .len,"a"\n.text\n${body}\n.balign 64\n`);
@@ -59,7 +82,16 @@ function assemble(directory: string, planned: readonly Planned[]): Uint8Array[] 
   execFileSync('gcc', ['-c', '-o', object, source], { stdio: 'inherit' });
   const section = (name: string): Uint8Array => {
     const out = path.join(directory, `s${name}`);
-    execFileSync('objcopy', ['-O', 'binary', '-j', name, '--set-section-flags', '.len=alloc,load,contents', object, out]);
+    execFileSync('objcopy', [
+      '-O',
+      'binary',
+      '-j',
+      name,
+      '--set-section-flags',
+      '.len=alloc,load,contents',
+      object,
+      out,
+    ]);
     return readFileSync(out);
   };
   const [text, lengths] = [section('.text'), section('.len')];
@@ -70,7 +102,11 @@ function assemble(directory: string, planned: readonly Planned[]): Uint8Array[] 
   });
 }
 
-function runNatively(directory: string, seeds: readonly number[], codes: readonly Uint8Array[]): Buffer {
+function runNatively(
+  directory: string,
+  seeds: readonly number[],
+  codes: readonly Uint8Array[],
+): Buffer {
   const input = Buffer.alloc(seeds.length * INPUT_BYTES);
   seeds.forEach((seed, n) => {
     const at = n * INPUT_BYTES;
@@ -84,9 +120,15 @@ function runNatively(directory: string, seeds: readonly number[], codes: readonl
     input.set(state.memory, at + 200);
     input.set(state.fx, at + 464);
   });
-  const [from, to, harness] = ['in', 'out', 'harness'].map((name) => path.join(directory, name)) as [string, string, string];
+  const [from, to, harness] = ['in', 'out', 'harness'].map((name) =>
+    path.join(directory, name),
+  ) as [string, string, string];
   writeFileSync(from, input);
-  execFileSync('gcc', ['-O1', '-static', '-fno-stack-protector', '-o', harness, path.join(HERE, 'harness.c')], { stdio: 'inherit' });
+  execFileSync(
+    'gcc',
+    ['-O1', '-static', '-fno-stack-protector', '-o', harness, path.join(HERE, 'harness.c')],
+    { stdio: 'inherit' },
+  );
   execFileSync(harness, [from, to], { stdio: 'inherit' });
   return readFileSync(to);
 }
@@ -114,7 +156,8 @@ function x87Outcome(before: State, fx: DataView): X87Outcome | undefined {
   for (let n = 0; n < 8; n++) {
     const at = FX_ST + n * 16;
     const value = [fx.getBigUint64(at, true), fx.getUint16(at + 8, true)] as const;
-    const same = value[0] === old.getBigUint64(at, true) && value[1] === old.getUint16(at + 8, true);
+    const same =
+      value[0] === old.getBigUint64(at, true) && value[1] === old.getUint16(at + 8, true);
     if (!same) registers.set(n, value);
   }
   const control = fx.getUint16(0, true);
@@ -146,7 +189,8 @@ function outcome(planned: Planned, code: Uint8Array, index: number, record: Buff
   for (let n = 0; n < 16; n++) {
     const at = FX_XMM + n * 16;
     const after = [fx.getBigUint64(at, true), fx.getBigUint64(at + 8, true)] as const;
-    const same = after[0] === oldFx.getBigUint64(at, true) && after[1] === oldFx.getBigUint64(at + 8, true);
+    const same =
+      after[0] === oldFx.getBigUint64(at, true) && after[1] === oldFx.getBigUint64(at + 8, true);
     if (!same) xmm.set(n, after);
   }
   return {
@@ -170,11 +214,22 @@ const directory = mkdtempSync(path.join(tmpdir(), 'isa-'));
 const forms = readForms();
 const planned = plan(forms);
 const codes = assemble(directory, planned);
-const output = runNatively(directory, planned.map(({ seed }) => seed), codes);
+const output = runNatively(
+  directory,
+  planned.map(({ seed }) => seed),
+  codes,
+);
 const vectors = planned.map((entry, n) =>
-  outcome(entry, codes[n] as Uint8Array, n, output.subarray(n * OUTPUT_BYTES, (n + 1) * OUTPUT_BYTES)),
+  outcome(
+    entry,
+    codes[n] as Uint8Array,
+    n,
+    output.subarray(n * OUTPUT_BYTES, (n + 1) * OUTPUT_BYTES),
+  ),
 );
 const bytes = encodeFixture({ forms, vectors });
 writeFileSync(path.join(HERE, '..', 'vectors.bin'), bytes);
 const traps = vectors.filter(({ trap }) => trap !== NO_TRAP).length;
-console.log(`${String(vectors.length)} vectors, ${String(traps)} traps, ${String(bytes.length)} bytes`);
+console.log(
+  `${String(vectors.length)} vectors, ${String(traps)} traps, ${String(bytes.length)} bytes`,
+);

@@ -116,6 +116,7 @@ int main(int argc, char **argv) {
     char *target = run_return;
     memcpy(code + in.length + 6, &target, 8);
     code_address = (uint64_t)code;
+    memset(DATA, 0, 8192);
     memcpy(WINDOW, in.memory, WINDOW_BYTES);
     memset(&out, 0, sizeof out);
     out.trap = 255;

@@ -107,7 +107,9 @@ function jumpSnippet(random: Random, form: FormParts): string {
   const { mnemonic, kinds } = form;
   if (mnemonic === 'ret') return `lea rax, [rip + 1f]\n push rax\n ret\n ${TAKEN}`;
   if (kinds[0] === 'rel') {
-    const setup = /^(jrcxz|jecxz|loop)/.test(mnemonic) ? `and rcx, ${String(random.below(4))}\n ` : '';
+    const setup = /^(jrcxz|jecxz|loop)/.test(mnemonic)
+      ? `and rcx, ${String(random.below(4))}\n `
+      : '';
     return `${setup}${mnemonic} 1f\n ${TAKEN}`;
   }
   if (kinds[0] === 'r64') {

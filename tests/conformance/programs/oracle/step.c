@@ -2,17 +2,19 @@
  * Counts the instructions that a program retires on this processor under this kernel, one single
  * step at a time: the oracle for what QEMU cannot show (Linux's own stack, auxv and vDSO).
  *
- *   step OUT FILE ARGV0 [ARG...]      (STEP_HIDE_VDSO=1: without AT_SYSINFO_EHDR)
+ *   step CPU VDSO UNTIL OUT FILE ARGV0 [ARG...]
  *
- * Writes the same lines as count-plugin.c. Address randomisation is off; of the environment only
- * STEP_HIDE_VDSO is kept back. The processor is made to look like QEMU's qemu64 model, so that a C
- * library takes the same paths as on the guest processor: CPUID is not executed but returns the
- * model's values, AT_HWCAP is changed to match, and tzcnt does what processors without BMI do with
- * its encoding, which is bsf: a zero source leaves the destination as it was.
+ * CPU    `qemu64` or `guest`: whose values CPUID gives and AT_HWCAP has. The instruction itself is
+ *        not executed, so that a C library takes the paths of that processor.
+ * VDSO   `vdso` or `none`: without AT_SYSINFO_EHDR.
+ * UNTIL  Where to stop, in bytes after the entry point (hexadecimal), or `end`.
+ *
+ * Writes the same lines as count-plugin.c. Address randomisation is off; the environment is passed
+ * on. tzcnt does what processors without BMI do with its encoding, which is bsf: a zero source
+ * leaves the destination as it was.
  */
 #define _GNU_SOURCE
 #include <elf.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -28,7 +30,12 @@
 enum { BYTES_MAX = 15, BUCKETS = 1 << 20 };
 
 /* Leaf, then eax, ebx, ecx, edx. Leaves that are not here are all zero. */
-static const uint32_t cpuid_table[][5] = {
+struct leaf {
+  uint32_t number, eax, ebx, ecx, edx;
+};
+
+/* QEMU 7.2's -cpu qemu64. */
+static const struct leaf qemu64[] = {
     {0x00000000, 0x0000000d, 0x68747541, 0x444d4163, 0x69746e65},
     {0x00000001, 0x00060fb1, 0x00000800, 0x80002001, 0x078bfbfd},
     {0x00000005, 0x00000000, 0x00000000, 0x00000003, 0x00000000},
@@ -40,6 +47,19 @@ static const uint32_t cpuid_table[][5] = {
     {0x80000006, 0x00000000, 0x42004200, 0x02008140, 0x00808140},
     {0x80000008, 0x00003028, 0x00000000, 0x00000000, 0x00000000},
     {0x8000000a, 0x00000001, 0x00000010, 0x00000000, 0x00000000},
+    {0},
+};
+
+/* The guest processor: machine/hardware/assembly/cpuid.ts. */
+static const struct leaf guest[] = {
+    {0x00000000, 0x0000000d, 0x68747541, 0x444d4163, 0x69746e65},
+    {0x00000001, 0x00060fb1, 0x00010800, 0x80002001, 0x078bfbfd},
+    {0x80000000, 0x80000008, 0x68747541, 0x444d4163, 0x69746e65},
+    {0x80000001, 0x00060fb1, 0x00000000, 0x00000001, 0x28100800},
+    {0x80000005, 0x00000000, 0x00000000, 0x20080140, 0x20080140},
+    {0x80000006, 0x00000000, 0x00000000, 0x04006140, 0x00808140},
+    {0x80000008, 0x00003028, 0x00000000, 0x00000000, 0x00000000},
+    {0},
 };
 
 struct row {
@@ -74,14 +94,14 @@ static struct row *visit(pid_t child, uint64_t address) {
   return previous = row;
 }
 
-static void emulate_cpuid(struct user_regs_struct *registers) {
-  static const uint32_t none[5];
-  const uint32_t *entry = none;
-  for (unsigned i = 0; i < sizeof cpuid_table / sizeof cpuid_table[0]; i++) {
-    if (cpuid_table[i][0] == (uint32_t)registers->rax) entry = cpuid_table[i];
-  }
-  registers->rax = entry[1], registers->rbx = entry[2];
-  registers->rcx = entry[3], registers->rdx = entry[4];
+static void emulate_cpuid(const struct leaf *cpu, struct user_regs_struct *registers) {
+  static const struct leaf none;
+  uint32_t number = (uint32_t)registers->rax;
+  const struct leaf *leaf = cpu;
+  while (leaf->number != number && (leaf == cpu || leaf->number != 0)) leaf++;
+  if (leaf->number != number) leaf = &none;
+  registers->rax = leaf->eax, registers->rbx = leaf->ebx;
+  registers->rcx = leaf->ecx, registers->rdx = leaf->edx;
   registers->rip += 2;
 }
 
@@ -106,8 +126,8 @@ static void correct_tzcnt(pid_t child, const struct row *row, struct user_regs_s
   ptrace(PTRACE_SETREGS, child, 0, &after);
 }
 
-/* Gives AT_HWCAP on the fresh stack the guest's value. */
-static void change_auxv(pid_t child, uint64_t stack, int hide_vdso) {
+/* Gives AT_HWCAP on the fresh stack the processor's value, and perhaps hides the vDSO. */
+static void change_auxv(pid_t child, uint64_t stack, const struct leaf *cpu, int hide_vdso) {
   uint64_t at = stack + 8;
   for (int vectors = 0; vectors < 2; at += 8) {
     vectors += ptrace(PTRACE_PEEKDATA, child, at, 0) == 0;
@@ -115,7 +135,7 @@ static void change_auxv(pid_t child, uint64_t stack, int hide_vdso) {
   for (;; at += 16) {
     long key = ptrace(PTRACE_PEEKDATA, child, at, 0);
     if (key == AT_NULL) return;
-    if (key == AT_HWCAP) ptrace(PTRACE_POKEDATA, child, at + 8, cpuid_table[1][4]);
+    if (key == AT_HWCAP) ptrace(PTRACE_POKEDATA, child, at + 8, cpu[1].edx);
     if (key == AT_SYSINFO_EHDR && hide_vdso) ptrace(PTRACE_POKEDATA, child, at, AT_IGNORE);
   }
 }
@@ -134,28 +154,37 @@ static void write_rows(const char *path, uint64_t entry) {
   fclose(file);
 }
 
-int main(int argc, char **argv) {
-  if (argc < 4) return 2;
-  int hide_vdso = getenv("STEP_HIDE_VDSO") != 0;
-  unsetenv("STEP_HIDE_VDSO");
+static pid_t start(char **command) {
   pid_t child = fork();
   if (child == 0) {
     personality(ADDR_NO_RANDOMIZE);
     ptrace(PTRACE_TRACEME, 0, 0, 0);
-    execv(argv[2], argv + 3);
+    execv(command[0], command + 1);
     _exit(127);
   }
   int status;
-  struct user_regs_struct registers;
   if (waitpid(child, &status, 0) != child || !WIFSTOPPED(status)) fail("start");
+  return child;
+}
+
+int main(int argc, char **argv) {
+  if (argc < 7) return 2;
+  const struct leaf *cpu = strcmp(argv[1], "guest") == 0 ? guest : qemu64;
+  pid_t child = start(argv + 5);
+  struct user_regs_struct registers;
   if (ptrace(PTRACE_GETREGS, child, 0, &registers)) fail("registers");
   uint64_t entry = registers.rip;
-  change_auxv(child, registers.rsp, hide_vdso);
-  while (WIFSTOPPED(status)) {
+  uint64_t until = strcmp(argv[3], "end") == 0 ? 0 : entry + strtoull(argv[3], 0, 16);
+  change_auxv(child, registers.rsp, cpu, strcmp(argv[2], "none") == 0);
+  for (int status = SIGTRAP << 8 | 0x7f; WIFSTOPPED(status);) {
     if (ptrace(PTRACE_GETREGS, child, 0, &registers)) fail("registers");
+    if (registers.rip == until) {
+      kill(child, SIGKILL);
+      break;
+    }
     struct row *row = visit(child, registers.rip);
     if (row->bytes[0] == 0x0f && row->bytes[1] == 0xa2) {
-      emulate_cpuid(&registers);
+      emulate_cpuid(cpu, &registers);
       ptrace(PTRACE_SETREGS, child, 0, &registers);
       continue;
     }
@@ -164,6 +193,6 @@ int main(int argc, char **argv) {
     if (waitpid(child, &status, 0) != child) fail("wait");
     if (WIFSTOPPED(status)) correct_tzcnt(child, row, &registers);
   }
-  write_rows(argv[1], entry);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  write_rows(argv[4], entry);
+  return 0;
 }

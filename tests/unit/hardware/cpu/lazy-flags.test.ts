@@ -17,7 +17,7 @@ function halves(value: bigint): Halves {
 
 function resultFlags(result: bigint, bits: number): number {
   const low = Number(result & 0xffn).toString(2);
-  const even = [...low].filter((digit) => digit === '1').length % 2 === 0;
+  const even = low.replaceAll('0', '').length % 2 === 0;
   return (even ? PF : 0) | (result === 0n ? ZF : 0) | (result >> BigInt(bits - 1) !== 0n ? SF : 0);
 }
 

@@ -73,7 +73,7 @@ describe('code pages', () => {
     rig.linear.i64[limit] = 5_000_000n;
     for (let i = 1; i <= 2; i++) {
       expect(rig.hierarchy.core.write(block, BASE, 8, rig.record)).not.toBe(0);
-      expect(rig.field(0, Cpu.STALL)).toBe(Budget.FORCE as number);
+      expect(rig.field(0, Cpu.STALL)).toBe(Budget.FORCE);
       expect(rig.linear.i64[limit]).toBe(5_000_000n - BigInt(i * Budget.FORCE));
     }
     expect(rig.header(Header.CODE_WRITTEN)).toBe(1);
@@ -106,7 +106,7 @@ describe('code pages', () => {
     rig.physical.zero(0x200ff0, 0x20);
     expect(rig.linear.i64[limit]).toBe(0n);
     expect(rig.header(Header.CODE_WRITTEN)).toBe(3);
-    expect(rig.linear.u8[rig.linear.codePages + 0x500]).toBe(CodePage.WRITTEN as number);
+    expect(rig.linear.u8[rig.linear.codePages + 0x500]).toBe(CodePage.WRITTEN);
     expect(rig.hierarchy.takeWrittenCodePages()).toEqual([0x200, 0x201, 0x500]);
   });
 });

@@ -24,8 +24,6 @@ export function syscall(kernel: Kernel, gate: SyscallGate): void {
   const { registers } = gate;
   entrySyscall64(kernel);
   const begin = kernel.cpu.entered;
-  // The syscall instruction leaves the return address in rcx.
-  registers.set(Gpr.RCX, registers.rip);
   const number = registers.low(Gpr.RAX);
   const result = doSyscall64(kernel, gate, number);
   if (gate.stopped()) {
@@ -53,7 +51,11 @@ function doSyscall64(kernel: Kernel, gate: SyscallGate, number: number): number 
     if (entry.handler === undefined) warnUnimplemented(kernel, entry, number);
     else result = entry.handler(kernel, gate.args);
   } else {
-    warnOnce(kernel, `syscall ${number}`, `system call ${number} does not exist in this kernel: returned -ENOSYS`);
+    warnOnce(
+      kernel,
+      `syscall ${number}`,
+      `system call ${number} does not exist in this kernel: returned -ENOSYS`,
+    );
   }
   if (!gate.stopped()) syscallExitToUserMode(kernel);
   return result;

@@ -41,7 +41,12 @@ export function sysret(kernel: Kernel): void {
 }
 
 /** The common start of asm_exc_* and asm_sysvec_*: `stub` is the gate, `instructions` its own. */
-export function exceptionEntry(kernel: Kernel, stub: F, instructions: number, interrupt: boolean): void {
+export function exceptionEntry(
+  kernel: Kernel,
+  stub: F,
+  instructions: number,
+  interrupt: boolean,
+): void {
   const { cpu, config, current } = kernel;
   cpu.enter();
   if (config.pti && current.mm !== null) loadKernelCr3(kernel, current.mm);

@@ -42,11 +42,7 @@ function transfer(kernel: Kernel, address: number, buffer: Uint8Array, write: bo
     const page = userPage(kernel, mm, at, write);
     if (page < 0) return -Errno.EFAULT;
     const high = Math.floor(at / TWO_32);
-    for (let line = offset - (offset % LINE_BYTES); line < offset + count; line += LINE_BYTES) {
-      const low = (at - offset + line) >>> 0;
-      if (write) cpu.writeUser(low, high);
-      else cpu.readUser(low, high);
-    }
+    cpu.stream(write ? 'write' : 'read', at >>> 0, high, count);
     const physical = page + offset;
     if (write) {
       memory.bytes.set(buffer.subarray(done, done + count), physical);

@@ -7,7 +7,7 @@
  * primitives, and the mitigations. Sums are kept per function in typed arrays and settled into
  * the ledger when the context, the task or the window changes: the hot path allocates nothing.
  */
-import { assert } from '../../../../core/assert.ts';
+import { assert, MachineBug } from '../../../../core/assert.ts';
 import { Cause } from '../../../../core/ledger/cause.ts';
 import { Context } from '../../../../core/ledger/context.ts';
 import type { Ledger } from '../../../../core/ledger/ledger.ts';
@@ -35,9 +35,17 @@ const STALL_CAUSES: readonly Cause[] = [
   Cause.DATA_DEPENDENT,
 ];
 
+const LINE_BYTES = 64;
+const TWO_32 = 2 ** 32;
 /** Instructions that the SRSO return thunk adds to a return, and a retpoline to an indirect call. */
 const SRSO_INSTRUCTIONS = 3;
 const RETPOLINE_INSTRUCTIONS = 2;
+
+/** Stall ticks of an access that the kernel's own tables must allow; faults are negative. */
+function served(ticks: Ticks): Ticks {
+  if (ticks < 0) throw new MachineBug('the kernel touched an address that it has not mapped');
+  return ticks;
+}
 
 /** What a kernel CPU needs to be told at construction. */
 export interface KernelCpuOptions {
@@ -70,7 +78,11 @@ export class KernelCpu {
   private readonly recordWords: Uint32Array;
   private readonly counts = new Float64Array(F.COUNT);
   private readonly instructions = new Float64Array(F.COUNT);
-  private readonly base = new Float64Array(F.COUNT);
+  /** Instructions of mitigations, whose time is not base time. */
+  private readonly thunkInstructions = new Float64Array(F.COUNT);
+  private readonly savedStalls = new Float64Array(Stall.COUNT);
+  private readonly instructionTicks: Ticks;
+  private readonly returnTicks: Ticks;
   private readonly charges = new Float64Array(F.COUNT * Cause.COUNT);
   private readonly dirty = new Int32Array(F.COUNT);
   private dirtyCount = 0;
@@ -84,6 +96,8 @@ export class KernelCpu {
     this.hardware = options.platform.cpus[options.number];
     this.access = this.hardware.access;
     this.ticks = options.ticks;
+    this.instructionTicks = options.ticks.instruction;
+    this.returnTicks = options.ticks.srsoReturn;
     this.text = options.text;
     this.ledger = options.ledger;
     this.perCpu = options.perCpu;
@@ -130,35 +144,45 @@ export class KernelCpu {
 
   /** Runs `instructions` of `fn`, called once. */
   run(fn: F, instructions: number): void {
-    this.runCalls(fn, instructions, 1);
+    const { text, access } = this;
+    const calls = this.counts[fn];
+    if (calls === 0) this.dirty[this.dirtyCount++] = fn;
+    this.counts[fn] = calls + 1;
+    this.instructions[fn] += instructions;
+    const record = this.records + fn * BlockRecord.BYTES;
+    this.record = record;
+    this.current = fn;
+    let elapsed = instructions * this.instructionTicks + text.returns[fn] * this.returnTicks;
+    let line = text.start[fn];
+    const end = line + text.linesOf(fn, instructions) * LINE_BYTES;
+    for (; line < end; line += LINE_BYTES) {
+      const stall = access.fetch(line, High.IMAGE, record);
+      if (stall !== 0) elapsed += served(stall);
+    }
+    this.elapsed += elapsed;
   }
 
   /** Runs `instructions` of `fn` in all, over `calls` calls. */
   runCalls(fn: F, instructions: number, calls: number): void {
-    if (this.counts[fn] === 0) this.dirty[this.dirtyCount++] = fn;
-    const { ticks, text } = this;
-    const base = instructions * ticks.instruction;
-    this.counts[fn] += calls;
-    this.instructions[fn] += instructions;
-    this.base[fn] += base;
-    let elapsed = base + calls * text.returns[fn] * ticks.srsoReturn;
-    const record = this.records + fn * BlockRecord.BYTES;
-    this.record = record;
-    this.current = fn;
-    let line = text.start[fn];
-    const end = line + text.linesOf(fn, calls === 1 ? instructions : instructions / calls) * 64;
-    for (; line < end; line += 64) elapsed += this.access.fetch(line, High.IMAGE, record);
-    this.elapsed += elapsed;
+    if (calls === 0) return;
+    const first = Math.floor(instructions / calls);
+    this.run(fn, first);
+    this.counts[fn] += calls - 1;
+    const others = instructions - first;
+    this.instructions[fn] += others;
+    const { text } = this;
+    this.elapsed +=
+      others * this.instructionTicks + (calls - 1) * text.returns[fn] * this.returnTicks;
   }
 
   /** `count` indirect calls made by the function that runs. */
   indirect(count: number): void {
     const { ticks } = this;
     if (!ticks.retpolines) return;
-    this.instructions[this.current] += count * RETPOLINE_INSTRUCTIONS;
+    this.thunkInstructions[this.current] += count * RETPOLINE_INSTRUCTIONS;
     this.charge(Cause.MITIGATION_RETPOLINE, count * ticks.retpoline);
     if (ticks.srsoReturn === 0) return;
-    this.instructions[this.current] += count * SRSO_INSTRUCTIONS;
+    this.thunkInstructions[this.current] += count * SRSO_INSTRUCTIONS;
     this.charge(Cause.MITIGATION_SRSO, count * ticks.srsoReturn);
   }
 
@@ -170,64 +194,135 @@ export class KernelCpu {
 
   /** Instructions of a mitigation inside the function that runs. */
   chargeInstructions(cause: Cause, instructions: number): void {
-    this.instructions[this.current] += instructions;
-    this.charge(cause, instructions * this.ticks.instruction);
+    this.thunkInstructions[this.current] += instructions;
+    this.charge(cause, instructions * this.instructionTicks);
   }
 
   /** Reads the line of an object in the direct map. */
   read(physical: number): void {
-    this.elapsed += this.access.read(physical, High.DIRECT, this.record);
+    this.elapsed += served(this.access.read(physical, High.DIRECT, this.record));
   }
 
   write(physical: number): void {
-    this.elapsed += this.access.write(physical, High.DIRECT, this.record);
+    this.elapsed += served(this.access.write(physical, High.DIRECT, this.record));
+  }
+
+  /** Reads or writes the lines of a copy or fill of `bytes`, whose misses overlap. */
+  stream(direction: 'read' | 'write', low: number, high: number, bytes: number): void {
+    const { access, record } = this;
+    this.saveStalls();
+    let stall = 0;
+    const end = low + bytes;
+    for (let at = low - (low % LINE_BYTES); at < end; at += LINE_BYTES) {
+      const ticks =
+        direction === 'read'
+          ? access.read(at >>> 0, high, record)
+          : access.write(at >>> 0, high, record);
+      if (ticks !== 0) stall += served(ticks);
+    }
+    if (stall > 0) this.elapsed += this.overlapStalls();
+  }
+
+  /** Remembers the stall cells of the function that runs. */
+  private saveStalls(): void {
+    for (let stall = 0; stall < Stall.COUNT; stall++)
+      this.savedStalls[stall] = this.stallCell(stall);
+  }
+
+  /** Divides what the cells have gained since by the board's overlap. Returns the ticks that remain. */
+  private overlapStalls(): Ticks {
+    let kept = 0;
+    for (let stall = 0; stall < Stall.COUNT; stall++) {
+      const before = this.savedStalls[stall];
+      const gained = this.stallCell(stall) - before;
+      if (gained === 0) continue;
+      const ticks = Math.ceil(gained / this.ticks.streamOverlap);
+      kept += ticks;
+      const at = this.cellIndex(stall);
+      this.recordWords[at] = (before + ticks) >>> 0;
+      this.recordWords[at + 1] = Math.floor((before + ticks) / TWO_32);
+    }
+    return kept;
+  }
+
+  private cellIndex(stall: number): number {
+    return (this.current * BlockRecord.BYTES + BlockRecord.STALLS + stall * 8) >> 2;
+  }
+
+  private stallCell(stall: number): number {
+    const at = this.cellIndex(stall);
+    return this.recordWords[at] + this.recordWords[at + 1] * TWO_32;
   }
 
   readPerCpu(offset: PerCpu): void {
-    this.elapsed += this.access.read(this.perCpu + offset, High.DIRECT, this.record);
+    this.elapsed += served(this.access.read(this.perCpu + offset, High.DIRECT, this.record));
   }
 
   writePerCpu(offset: PerCpu): void {
-    this.elapsed += this.access.write(this.perCpu + offset, High.DIRECT, this.record);
+    this.elapsed += served(this.access.write(this.perCpu + offset, High.DIRECT, this.record));
   }
 
   readImage(low: number): void {
-    this.elapsed += this.access.read(low, High.IMAGE, this.record);
+    this.elapsed += served(this.access.read(low, High.IMAGE, this.record));
   }
 
   writeImage(low: number): void {
-    this.elapsed += this.access.write(low, High.IMAGE, this.record);
+    this.elapsed += served(this.access.write(low, High.IMAGE, this.record));
   }
 
   /** Writes `count` lines of the kernel stack from `depth` bytes below its top. */
   stack(depth: number, count: number): void {
     for (let i = 0; i < count; i++) {
       const low = this.stackTop - depth - 64 * (i + 1);
-      this.elapsed += this.access.write(low, High.VMALLOC, this.record);
+      this.elapsed += served(this.access.write(low, High.VMALLOC, this.record));
     }
   }
 
   readEntryArea(offset: number): void {
-    this.elapsed += this.access.read(offset, High.ENTRY_AREA, this.record);
+    this.elapsed += served(this.access.read(offset, High.ENTRY_AREA, this.record));
   }
 
   writeEntryArea(offset: number): void {
-    this.elapsed += this.access.write(offset, High.ENTRY_AREA, this.record);
+    this.elapsed += served(this.access.write(offset, High.ENTRY_AREA, this.record));
   }
 
   /** Touches the struct page of a frame. */
   writePageStruct(frame: number): void {
     const low = (frame * PAGE_STRUCT_BYTES) >>> 0;
-    this.elapsed += this.access.write(low, High.VMEMMAP, this.record);
+    this.elapsed += served(this.access.write(low, High.VMEMMAP, this.record));
   }
 
   /** Touches a line of user memory through the user mapping. */
   readUser(low: number, high: number): void {
-    this.elapsed += this.access.read(low, high, this.record);
+    this.elapsed += served(this.access.read(low, high, this.record));
   }
 
   writeUser(low: number, high: number): void {
-    this.elapsed += this.access.write(low, high, this.record);
+    this.elapsed += served(this.access.write(low, high, this.record));
+  }
+
+  /** Forgets what was charged since the last settlement: setting up is not part of the run. */
+  discard(): void {
+    for (let i = 0; i < this.dirtyCount; i++) {
+      const fn = this.dirty[i];
+      this.counts[fn] = 0;
+      this.instructions[fn] = 0;
+      this.thunkInstructions[fn] = 0;
+      this.charges.fill(0, fn * Cause.COUNT, (fn + 1) * Cause.COUNT);
+      const record = (fn * BlockRecord.BYTES) >> 2;
+      this.recordWords.fill(0, record, record + (BlockRecord.BYTES >> 2));
+    }
+    this.dirtyCount = 0;
+    this.elapsed = 0;
+  }
+
+  /** Brings the kernel's text into the caches, as a boot and a login before the run would have. */
+  warmText(): void {
+    const [first, end] = this.text.range;
+    for (let line = first; line < end; line += LINE_BYTES) {
+      served(this.access.fetch(line, High.IMAGE, this.records));
+    }
+    this.recordWords.fill(0, 0, BlockRecord.BYTES >> 2);
   }
 
   /** From here on, kernel time belongs to `tid` in `context`. */
@@ -244,7 +339,8 @@ export class KernelCpu {
     for (let i = 0; i < this.dirtyCount; i++) {
       const fn = this.dirty[i];
       const srso = this.ticks.srsoReturn === 0 ? 0 : SRSO_INSTRUCTIONS;
-      sum += this.instructions[fn] + this.counts[fn] * this.text.returns[fn] * srso;
+      sum += this.instructions[fn] + this.thunkInstructions[fn];
+      sum += this.counts[fn] * this.text.returns[fn] * srso;
     }
     return sum;
   }
@@ -264,25 +360,27 @@ export class KernelCpu {
     }
     const count = this.counts[fn];
     const returns = ticks.srsoReturn === 0 ? 0 : count * this.text.returns[fn];
-    ledger.count(account, count, this.instructions[fn] + returns * SRSO_INSTRUCTIONS);
-    ledger.post(account, Cause.BASE, this.base[fn]);
+    const thunks = this.thunkInstructions[fn] + returns * SRSO_INSTRUCTIONS;
+    ledger.count(account, count, this.instructions[fn] + thunks);
+    ledger.post(account, Cause.BASE, this.instructions[fn] * this.instructionTicks);
     if (returns > 0) ledger.post(account, Cause.MITIGATION_SRSO, returns * ticks.srsoReturn);
     const first = fn * Cause.COUNT;
     for (let cause = 0; cause < Cause.COUNT; cause++) {
-      if (this.charges[first + cause] !== 0) ledger.post(account, cause, this.charges[first + cause]);
+      if (this.charges[first + cause] !== 0)
+        ledger.post(account, cause, this.charges[first + cause]);
     }
     this.charges.fill(0, first, first + Cause.COUNT);
     this.settleStalls(fn, account);
     this.counts[fn] = 0;
     this.instructions[fn] = 0;
-    this.base[fn] = 0;
+    this.thunkInstructions[fn] = 0;
   }
 
   private settleStalls(fn: F, account: number): void {
     const cell = (fn * BlockRecord.BYTES + BlockRecord.STALLS) >> 2;
     for (let stall = 0; stall < Stall.COUNT; stall++) {
       const at = cell + stall * 2;
-      const ticks = this.recordWords[at] + this.recordWords[at + 1] * 2 ** 32;
+      const ticks = this.recordWords[at] + this.recordWords[at + 1] * TWO_32;
       if (ticks === 0) continue;
       this.ledger.post(account, STALL_CAUSES[stall], ticks);
       this.recordWords[at] = 0;

@@ -23,7 +23,7 @@ export class KernelText {
 
   constructor(symbols: SymbolTable) {
     let address = Low.TEXT;
-    FUNCTIONS.forEach(({ name, bytes, lines, instructions, tail }, fn) => {
+    FUNCTIONS.forEach(([name, bytes, lines, instructions, tail], fn) => {
       this.start[fn] = address & -LINE_BYTES;
       this.returns[fn] = tail === true ? 0 : 1;
       const last = (address + bytes - 1) & -LINE_BYTES;
@@ -34,6 +34,12 @@ export class KernelText {
       address = (address + bytes + ALIGN - 1) & -ALIGN;
       address >>>= 0;
     });
+  }
+
+  /** Low halves of the first line of the text and of the first one after it. */
+  get range(): readonly [number, number] {
+    const last = F.COUNT - 1;
+    return [this.start[0], this.start[last] + this.linesMax[last] * LINE_BYTES];
   }
 
   /** Lines of text that `instructions` of one call of `fn` touch. */

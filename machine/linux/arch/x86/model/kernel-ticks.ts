@@ -19,7 +19,8 @@ export type CostName =
   | 'retpoline'
   | 'srsoReturn'
   | 'copyPerLine'
-  | 'zeroPerLine';
+  | 'zeroPerLine'
+  | 'streamOverlap';
 
 export interface ReturnMitigations {
   readonly retpolines: boolean;
@@ -41,6 +42,8 @@ export class KernelTicks {
   readonly rdtsc: Ticks;
   readonly copyPerLine: Ticks;
   readonly zeroPerLine: Ticks;
+  /** Misses of a copy or fill that overlap; not a time. */
+  readonly streamOverlap: number;
   readonly retpolines: boolean;
   readonly retpoline: Ticks;
   /** 0 when the SRSO return thunk is off. */
@@ -61,6 +64,7 @@ export class KernelTicks {
     this.rdtsc = ticks('rdtsc');
     this.copyPerLine = ticks('copyPerLine');
     this.zeroPerLine = ticks('zeroPerLine');
+    this.streamOverlap = Math.max(1, costs.streamOverlap.value);
     this.retpolines = mitigations.retpolines;
     this.retpoline = mitigations.retpolines ? ticks('retpoline') : 0;
     this.srsoReturn = mitigations.srso ? Math.max(1, ticks('srsoReturn')) : 0;

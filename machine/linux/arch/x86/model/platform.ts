@@ -2,7 +2,12 @@
  * Ours, not Linux's: what the kernel model needs from the machine under it. The board implements
  * it over machine/hardware; tests implement it over a plain buffer.
  */
-import type { CpuState, ExecutionContext, KernelAccess, RecordAddress } from '../../../../hardware/processor.ts';
+import type {
+  CpuState,
+  ExecutionContext,
+  KernelAccess,
+  RecordAddress,
+} from '../../../../hardware/processor.ts';
 
 /** One CPU as the kernel drives it. */
 export interface PlatformCpu {
@@ -33,6 +38,8 @@ export interface Platform {
   allocateRecords(count: number): RecordAddress;
   /** Books what user code has run since the last call, up to the clocks. */
   harvestUser(): void;
+  /** User code of `tid` runs on `cpu` from now on. */
+  setTask(cpu: number, tid: number): void;
   /** The kernel wrote into physical page `page` behind the processor's back. */
   codeMayHaveChanged(page: number): void;
 }

@@ -17,6 +17,8 @@ export const enum Gpr {
   R11 = 11,
 }
 
+const MXCSR_DEFAULT = 0x1f80;
+const X87_CONTROL_DEFAULT = 0x37f;
 const TWO_32 = 2 ** 32;
 
 export class Registers {
@@ -58,6 +60,16 @@ export class Registers {
   set rip(value: number) {
     this.words[Cpu.RIP >> 2] = value >>> 0;
     this.words[(Cpu.RIP >> 2) + 1] = Math.floor(value / TWO_32);
+  }
+
+  /** What fninit and a new xsave area leave: control words, empty x87 stack, zero registers. */
+  resetFloatingPoint(): void {
+    this.words[Cpu.MXCSR >> 2] = MXCSR_DEFAULT;
+    this.words[Cpu.X87_CONTROL >> 2] = X87_CONTROL_DEFAULT;
+    this.words[Cpu.X87_STATUS >> 2] = 0;
+    this.words[Cpu.X87_TAG >> 2] = 0;
+    this.words.fill(0, Cpu.X87_REGISTERS >> 2, (Cpu.X87_REGISTERS + 128) >> 2);
+    this.words.fill(0, Cpu.XMM >> 2, (Cpu.XMM + 256) >> 2);
   }
 
   /** Current privilege level, 0 or 3. */

@@ -1,0 +1,23 @@
+/** Hardware event counts of a run under the names that perf gives them. */
+import type { MemoryHierarchy } from '../hardware/memory/hierarchy.ts';
+
+/** Only events that do not depend on how user code was executed. Sums over the CPUs. */
+export function countersOf(hierarchy: MemoryHierarchy, cpus: number): Record<string, number> {
+  const sums: Record<string, number> = {};
+  const add = (name: string, value: number): void => {
+    sums[name] = (sums[name] ?? 0) + value;
+  };
+  for (let cpu = 0; cpu < cpus; cpu++) {
+    const counters = hierarchy.counters(cpu);
+    add('L1-icache-load-misses', counters.l1iMisses);
+    add('L1-dcache-load-misses', counters.l1dMisses);
+    add('l2-misses', counters.l2Misses);
+    add('iTLB-load-misses', counters.itlbMisses);
+    add('dTLB-load-misses', counters.dtlbMisses);
+    add('stlb-misses', counters.stlbMisses);
+    add('page-walks', counters.walks);
+    add('line-transfers', counters.transfers);
+  }
+  add('LLC-load-misses', hierarchy.sharedCounters().llcMisses);
+  return sums;
+}

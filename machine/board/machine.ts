@@ -1,0 +1,247 @@
+/**
+ * A whole machine: a board's hardware, a kernel booted on it, one program run to its end.
+ */
+import { parseElf } from '../core/elf/reader.ts';
+import type { ElfError, ElfFile } from '../core/elf/elf-file.ts';
+import { SegmentType } from '../core/elf/format.ts';
+import { Ledger } from '../core/ledger/ledger.ts';
+import { SymbolTable } from '../core/ledger/symbols.ts';
+import { TICKS_PER_CYCLE } from '../core/units.ts';
+import { Processor } from '../hardware/cpu/dispatch.ts';
+import { BlockTimer, setRepeatCosts } from '../hardware/cpu/timing.ts';
+import { Cpu } from '../hardware/layout.ts';
+import { LinearCpuState } from '../hardware/memory/cpu-state.ts';
+import { MemoryHierarchy } from '../hardware/memory/hierarchy.ts';
+import { LinearMemory } from '../hardware/memory/linear-memory.ts';
+import { linearPlatform } from '../linux/arch/x86/model/linear-platform.ts';
+import type { ExecError } from '../linux/fs/exec-errors.ts';
+import type { KernelConfig } from '../linux/init/config.ts';
+import type { Kernel } from '../linux/init/kernel.ts';
+import { startKernel, type RunningKernel } from '../linux/init/main.ts';
+import { resolveConfig, type ConfigError } from '../linux/init/params.ts';
+import type { CoreSpec } from './board.ts';
+import { countersOf } from './counters.ts';
+import { memoryGeometry } from './geometry.ts';
+import type { MachineOptions, MachineRefusal, MachineResult, TaskRow } from './machine-api.ts';
+import { signalReport } from './signal-report.ts';
+import { functionsOf, UserSymbols, type LoadedModule } from './user-symbols.ts';
+
+const PAGE_MASK = ~0xfffn;
+/** TSC frequencies are given to 10 kHz, so that counts per tick are a ratio of integers. */
+const TSC_RATIO_SCALE = 100;
+
+/** Ledger windows outside the phases. */
+const BETWEEN = 'between';
+const TEARDOWN = 'teardown';
+
+/** Runs the program to its end, or says why it cannot be started. */
+export function runMachine(options: MachineOptions): MachineResult | MachineRefusal {
+  const { board } = options;
+  const config = resolveConfig(options.commandLine, {
+    features: board.features,
+    memoryBytes: board.memory.bytes,
+  });
+  if ('kind' in config) return refusal(config);
+  const file = parseElf(options.program.bytes);
+  if (file.kind === 'elf-error') return refusal(file);
+  return new Machine(options, config, file).run();
+}
+
+/** What must not begin before the kernel has said that all is well. */
+function refusal(error: ConfigError | ElfError | ExecError): MachineRefusal {
+  switch (error.kind) {
+    case 'config-error':
+      return { kind: 'refusal', about: 'kernel', message: error.message, remedy: '' };
+    case 'elf-error': {
+      const message = `${error.message} (${error.field} at offset ${error.offset})`;
+      return { kind: 'refusal', about: 'program', message, remedy: error.remedy };
+    }
+    case 'exec-error':
+      return {
+        kind: 'refusal',
+        about: 'program',
+        message: error.message,
+        remedy: error.remedy,
+      };
+  }
+}
+
+class Machine {
+  private readonly hierarchy: MemoryHierarchy;
+  private readonly processor: Processor;
+  private readonly ledger: Ledger;
+  private readonly symbols = new SymbolTable();
+  private readonly running: RunningKernel;
+  private userSymbols = new UserSymbols(this.symbols, []);
+  private readonly tids: number[];
+
+  constructor(
+    private readonly options: MachineOptions,
+    private readonly config: KernelConfig,
+    private readonly file: ElfFile,
+  ) {
+    const { board, tier, filter } = options;
+    const cpus = config.maxCpus;
+    const linear = new LinearMemory({ cpus, guestBytes: config.memoryBytes });
+    this.hierarchy = new MemoryHierarchy(linear, memoryGeometry(board.memory), { filter });
+    const timer = new BlockTimer(board.core);
+    const timing = timer.time.bind(timer);
+    this.processor = new Processor(linear, this.hierarchy, { tier, filter, timing });
+    this.ledger = new Ledger(cpus);
+    this.tids = new Array<number>(cpus).fill(0);
+    for (let cpu = 0; cpu < cpus; cpu++) setUpCpu(linear, cpu, board.core);
+    const platform = linearPlatform({
+      linear,
+      hierarchy: this.hierarchy,
+      states: Array.from({ length: cpus }, (_, cpu) => new LinearCpuState(linear, cpu)),
+      context: this.processor,
+      harvestUser: () => {
+        this.harvestUser();
+      },
+      setTask: (cpu, tid) => {
+        this.tids[cpu] = tid;
+      },
+    });
+    this.running = startKernel({
+      platform,
+      config,
+      costs: board.kernel,
+      coreMHz: board.core.coreMHz,
+      tscMHz: board.core.tscMHz,
+      features: board.features,
+      ledger: this.ledger,
+      symbols: this.symbols,
+      seed: options.seed,
+      trace: options.trace,
+      events: options.events,
+      onConsole: options.onConsole,
+      onMarker: (marker) => {
+        this.onMarker(marker);
+      },
+    });
+  }
+
+  run(): MachineResult | MachineRefusal {
+    const { running, ledger, options, processor } = this;
+    const { kernel } = running;
+    const error = running.exec(options.program);
+    if (error !== null) return refusal(error);
+    const loadBias = this.loadBias(kernel);
+    this.userSymbols = new UserSymbols(this.symbols, this.loadedModules(kernel));
+    const { status, signal } = running.run();
+    const clocks = running.clocks();
+    ledger.closeWindow('', clocks);
+    return {
+      kind: 'result',
+      exit: {
+        status,
+        ...(signal === null ? {} : { signal: signalReport(signal, this.userSymbols) }),
+      },
+      clocks,
+      ledger,
+      symbols: this.symbols,
+      tasks: kernel.tasks.map(taskRow),
+      userInstructions: processor.instructions,
+      kernelInstructions:
+        ledger.rows.reduce((sum, row) => sum + row.instructions, 0) - processor.instructions,
+      configuration: Object.fromEntries(this.config.words.map(({ word, value }) => [word, value])),
+      counters: countersOf(this.hierarchy, clocks.length),
+      warnings: kernel.warnings,
+      loadBias,
+      instructionCounts: () => processor.instructionCounts(),
+    };
+  }
+
+  private harvestUser(): void {
+    const resolve = (address: bigint): number => this.userSymbols.resolve(address);
+    this.tids.forEach((tid, cpu) => {
+      this.processor.settle(cpu, tid, this.ledger, resolve);
+    });
+  }
+
+  /** Marker 2k+1 begins phase k, marker 2k+2 ends it; after the last phase comes the teardown. */
+  private onMarker(marker: number): void {
+    const { phases } = this.options;
+    const isBegin = marker % 2 === 1;
+    const phase = (marker - (isBegin ? 1 : 2)) / 2;
+    if (marker === 0 || phase >= phases.length) return;
+    const after = phase === phases.length - 1 ? TEARDOWN : BETWEEN;
+    this.ledger.closeWindow(isBegin ? phases[phase] : after, this.running.clocks());
+  }
+
+  private loadBias({ current }: Kernel): bigint {
+    return current.mm === null ? 0n : BigInt(current.mm.startCode) - codeBegin(this.file);
+  }
+
+  private loadedModules(kernel: Kernel): LoadedModule[] {
+    const { vdso } = kernel;
+    const { mm } = kernel.current;
+    if (mm === null) return [];
+    const loads = this.file.segments.filter(({ type }) => type === SegmentType.LOAD);
+    const lowest = loads.reduce(
+      (least, { address }) => (address < least ? address : least),
+      loads[0].address,
+    );
+    const end = loads.reduce((most, { address, memoryBytes }) => {
+      const last = address + BigInt(memoryBytes);
+      return last > most ? last : most;
+    }, 0n);
+    const bias = this.loadBias(kernel);
+    const modules: LoadedModule[] = [
+      {
+        name: this.options.program.path,
+        begin: (lowest & PAGE_MASK) + bias,
+        end: end + bias,
+        functions: functionsOf(this.file, bias),
+      },
+    ];
+    if (vdso !== null && mm.vdso !== 0) {
+      const begin = BigInt(mm.vdso);
+      modules.push({
+        name: 'vdso',
+        begin,
+        end: begin + BigInt(vdso.text.frames.length * 4096),
+        functions: vdso.symbols.map(({ name, offset, size }) => ({
+          name,
+          address: begin + BigInt(offset),
+          size,
+        })),
+      });
+    }
+    return modules;
+  }
+}
+
+/** What mm_struct.start_code is in the file: the lowest address of an executable segment. */
+function codeBegin({ segments }: ElfFile): bigint {
+  const executable = segments.filter(
+    ({ type, flags }) => type === SegmentType.LOAD && (flags & 1) !== 0,
+  );
+  return executable.reduce(
+    (least, { address }) => (address < least ? address : least),
+    executable[0]?.address ?? 0n,
+  );
+}
+
+function setUpCpu(linear: LinearMemory, cpu: number, core: CoreSpec): void {
+  const block = linear.cpuBlock(cpu);
+  const { i32, data } = linear;
+  i32[(block + Cpu.TSC_NUMERATOR) >> 2] = Math.round(core.tscMHz * TSC_RATIO_SCALE);
+  i32[(block + Cpu.TSC_DENOMINATOR) >> 2] = Math.round(
+    core.coreMHz * TSC_RATIO_SCALE * TICKS_PER_CYCLE,
+  );
+  i32[(block + Cpu.TSC_AUX) >> 2] = cpu;
+  setRepeatCosts(data, block, core);
+}
+
+function taskRow(task: Kernel['tasks'][number]): TaskRow {
+  const { pid, tgid, parent, comm, startTick, exitTick } = task;
+  return {
+    tid: pid,
+    tgid,
+    parent: parent?.pid ?? 0,
+    comm,
+    startTick,
+    ...(exitTick === null ? {} : { exitTick }),
+  };
+}

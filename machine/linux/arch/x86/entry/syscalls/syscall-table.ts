@@ -1,0 +1,157 @@
+/**
+ * What answers each system call, with its support level, after Linux 6.1
+ * arch/x86/entry/syscalls/syscall_64.tbl. Names and argument types are in syscall-64.ts. A call
+ * without a handler returns -ENOSYS and warns once.
+ */
+import { sysClose, sysAccess, sysOpen, sysOpenat } from '../../../../fs/open.ts';
+import { sysIoctl } from '../../../../fs/ioctl.ts';
+import { sysLseek, sysRead, sysReadv, sysWrite, sysWritev } from '../../../../fs/read_write.ts';
+import { sysNewfstat, sysNewfstatat, sysReadlink, sysReadlinkat } from '../../../../fs/stat.ts';
+import { sysGetrandom } from '../../../../drivers/char/random.ts';
+import { NR, NR_SYSCALLS, type SyscallName } from '../../../../include/uapi/asm/unistd-64.ts';
+import type { Kernel } from '../../../../init/kernel.ts';
+import { sysExit, sysExitGroup } from '../../../../kernel/exit-syscalls.ts';
+import { sysSetTidAddress } from '../../../../kernel/fork.ts';
+import { sysFutex } from '../../../../kernel/futex/syscalls.ts';
+import { sysRseq, sysSetRobustList } from '../../../../kernel/rseq.ts';
+import { sysSchedYield } from '../../../../kernel/sched/yield.ts';
+import {
+  sysKill,
+  sysRtSigaction,
+  sysRtSigprocmask,
+  sysTgkill,
+  sysTkill,
+} from '../../../../kernel/signal-syscalls.ts';
+import {
+  sysGetcpu,
+  sysGetegid,
+  sysGeteuid,
+  sysGetgid,
+  sysGetpid,
+  sysGetppid,
+  sysGetrlimit,
+  sysGettid,
+  sysGetuid,
+  sysNewuname,
+  sysPrlimit64,
+  sysSysinfo,
+} from '../../../../kernel/sys.ts';
+import {
+  sysClockGetres,
+  sysClockGettime,
+  sysGettimeofday,
+  sysTime,
+} from '../../../../kernel/time/posix-timers.ts';
+import { sysBrk, sysMadvise, sysMmap, sysMprotect, sysMunmap } from '../../../../mm/syscalls.ts';
+import { sysArchPrctl } from '../../kernel/process_64.ts';
+import type { SyscallArguments } from '../syscall-arguments.ts';
+
+/** A plain function cannot sleep; calls that may will be generators. */
+export type SyscallHandler = (kernel: Kernel, args: SyscallArguments) => number;
+
+export type SyscallSupport = 'full' | 'partial' | 'none';
+
+export interface SyscallEntry {
+  readonly name: SyscallName;
+  readonly handler: SyscallHandler | undefined;
+  readonly support: SyscallSupport;
+  /** What a partial call leaves out. */
+  readonly omits: string;
+  /** Instructions of x64_sys_call on the way to it: its binary search takes longer for some. */
+  readonly dispatch: number;
+}
+
+/** x64_sys_call's instructions for most calls, and those counted otherwise. */
+const DISPATCH_DEFAULT = 25;
+const DISPATCH: Partial<Record<SyscallName, number>> = {
+  mprotect: 16,
+  fstat: 19,
+  ioctl: 19,
+  lseek: 22,
+  rt_sigaction: 22,
+  uname: 22,
+  sched_yield: 22,
+  mmap: 24,
+  getrandom: 24,
+  getpid: 26,
+  clock_gettime: 26,
+  newfstatat: 26,
+  madvise: 26,
+  kill: 26,
+  gettid: 27,
+};
+
+type Handled = readonly [SyscallHandler, omits?: string];
+
+const HANDLERS: Partial<Record<SyscallName, Handled>> = {
+  read: [sysRead],
+  write: [sysWrite],
+  readv: [sysReadv],
+  writev: [sysWritev],
+  open: [sysOpen, 'creating and writing files, directories, links'],
+  openat: [sysOpenat, 'creating and writing files, directories, links, relative directories'],
+  close: [sysClose],
+  access: [sysAccess, 'permissions: what exists is accessible'],
+  fstat: [sysNewfstat, 'times are zero'],
+  newfstatat: [sysNewfstatat, 'times are zero, relative directories'],
+  lseek: [sysLseek, 'SEEK_DATA and SEEK_HOLE'],
+  ioctl: [sysIoctl, 'every request: nothing is a terminal or a device with controls'],
+  readlink: [sysReadlink, 'links other than /proc/self/exe'],
+  readlinkat: [sysReadlinkat, 'links other than /proc/self/exe'],
+  mmap: [sysMmap, 'writable shared files, MAP_LOCKED, MAP_POPULATE, huge pages'],
+  munmap: [sysMunmap],
+  mprotect: [sysMprotect],
+  brk: [sysBrk],
+  madvise: [sysMadvise, 'advice other than DONTNEED and FREE is checked and ignored'],
+  exit: [sysExit, 'threads: it ends the process'],
+  exit_group: [sysExitGroup],
+  arch_prctl: [sysArchPrctl, 'cpuid faulting, XSTATE permissions'],
+  set_tid_address: [sysSetTidAddress],
+  set_robust_list: [sysSetRobustList],
+  rseq: [sysRseq, 'aborting sequences: nothing interrupts them'],
+  prlimit64: [sysPrlimit64, 'setting limits, other processes'],
+  getrlimit: [sysGetrlimit],
+  getrandom: [sysGetrandom],
+  uname: [sysNewuname],
+  sysinfo: [sysSysinfo, 'loads are zero'],
+  getpid: [sysGetpid],
+  gettid: [sysGettid],
+  getppid: [sysGetppid],
+  getuid: [sysGetuid],
+  geteuid: [sysGeteuid],
+  getgid: [sysGetgid],
+  getegid: [sysGetegid],
+  getcpu: [sysGetcpu],
+  clock_gettime: [sysClockGettime, 'dynamic clocks, CPU clocks of others'],
+  clock_getres: [sysClockGetres, 'dynamic clocks'],
+  gettimeofday: [sysGettimeofday, 'time zones'],
+  time: [sysTime],
+  rt_sigprocmask: [sysRtSigprocmask],
+  rt_sigaction: [sysRtSigaction, 'handlers are kept but not run'],
+  kill: [sysKill, 'other processes'],
+  tkill: [sysTkill, 'other processes'],
+  tgkill: [sysTgkill, 'other processes'],
+  futex: [sysFutex, 'sleeping, requeue, priority inheritance'],
+  sched_yield: [sysSchedYield],
+};
+
+function entryOf(name: SyscallName): SyscallEntry {
+  const handled = HANDLERS[name];
+  const omits = handled?.[1] ?? '';
+  return {
+    name,
+    handler: handled?.[0],
+    support: handled === undefined ? 'none' : omits === '' ? 'full' : 'partial',
+    omits,
+    dispatch: DISPATCH[name] ?? DISPATCH_DEFAULT,
+  };
+}
+
+/** By number, up to the last one of Linux 6.1; undefined in the gap of the numbering. */
+export const SYSCALL_TABLE: readonly (SyscallEntry | undefined)[] = (() => {
+  const table = new Array<SyscallEntry | undefined>(NR_SYSCALLS).fill(undefined);
+  for (const [name, number] of Object.entries(NR) as [SyscallName, number][]) {
+    if (number < NR_SYSCALLS) table[number] = entryOf(name);
+  }
+  return table;
+})();

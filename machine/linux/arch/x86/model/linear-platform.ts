@@ -1,0 +1,72 @@
+/** Ours, not Linux's: the Platform over the machine's linear memory and memory hierarchy. */
+import type { Ticks } from '../../../../core/units.ts';
+import { BlockRecord, CodePage, Header, Region } from '../../../../hardware/layout.ts';
+import type { CpuState, ExecutionContext } from '../../../../hardware/processor.ts';
+import type { MemoryHierarchy } from '../../../../hardware/memory/hierarchy.ts';
+import type { LinearMemory } from '../../../../hardware/memory/linear-memory.ts';
+import { TlbFlush } from '../../../../hardware/memory/model-layout.ts';
+import type { Platform, PlatformCpu } from './platform.ts';
+
+const CODE_WRITTEN = (Region.HEADER + Header.CODE_WRITTEN) >> 2;
+const CODE_WRITTEN_PAGE = (Region.HEADER + Header.CODE_WRITTEN_PAGE) >> 2;
+
+export interface LinearPlatformParts {
+  readonly linear: LinearMemory;
+  readonly hierarchy: MemoryHierarchy;
+  readonly states: readonly CpuState[];
+  readonly context: ExecutionContext;
+  /** Books what user code has run into the ledger. */
+  readonly harvestUser: () => void;
+  /** Called when another task's code is about to run on a CPU. */
+  readonly setTask: (cpu: number, tid: number) => void;
+}
+
+export function linearPlatform(parts: LinearPlatformParts): Platform {
+  const { linear, hierarchy, states, context } = parts;
+  const cpus = states.map((state, number) => platformCpu(hierarchy, state, number));
+  return {
+    buffer: linear.memory.buffer,
+    guestBase: linear.guestBase,
+    guestBytes: linear.guestBytes,
+    cpus,
+    context,
+    allocateRecords: (count) => linear.arena.allocate(count * BlockRecord.BYTES, 64),
+    harvestUser: parts.harvestUser,
+    setTask: parts.setTask,
+    codeMayHaveChanged: (page) => {
+      noteWrite(linear, page);
+    },
+  };
+}
+
+function platformCpu(hierarchy: MemoryHierarchy, state: CpuState, number: number): PlatformCpu {
+  return {
+    state,
+    access: hierarchy.kernelAccess(number),
+    loadCr3: (root: number, pcid: number, keep: boolean): void => {
+      hierarchy.setAddressSpace(number, BigInt(root), pcid, !keep);
+    },
+    invalidatePage: (low: number, high: number, pcid: number): void => {
+      hierarchy.invalidatePage(number, (BigInt(high) << 32n) | BigInt(low), pcid);
+    },
+    invalidateSpace: (pcid: number): void => {
+      hierarchy.flushTlb(number, TlbFlush.PCID, pcid);
+    },
+  };
+}
+
+/** As the hardware's own slow path notes a store to a page that holds decoded code. */
+function noteWrite({ u8, i32, codePages }: LinearMemory, page: number): void {
+  const state: CodePage = u8[codePages + page];
+  if (state === CodePage.NONE) return;
+  if (state !== CodePage.WRITTEN) {
+    u8[codePages + page] = CodePage.WRITTEN;
+    i32[CODE_WRITTEN]++;
+  }
+  i32[CODE_WRITTEN_PAGE] = page;
+}
+
+/** A clock value as the harness reads it. */
+export function clocksOf(platform: Platform): Ticks[] {
+  return platform.cpus.map(({ state }) => state.clock);
+}

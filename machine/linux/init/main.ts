@@ -1,0 +1,215 @@
+/**
+ * Starting and running the kernel, after Linux 6.1 init/main.c (start_kernel) and, for the loop
+ * around user mode, the hardware's side of it. Tasks: swapper (0), init (1) and the target, its
+ * child. Omits: SMP, kernel threads.
+ */
+import { assert, MachineBug } from '../../core/assert.ts';
+import type { ElfError } from '../../core/elf/elf-file.ts';
+import { EventQueue } from '../../core/event-queue.ts';
+import { Context } from '../../core/ledger/context.ts';
+import type { Ledger } from '../../core/ledger/ledger.ts';
+import type { SymbolTable } from '../../core/ledger/symbols.ts';
+import { Random } from '../../core/random.ts';
+import { EventTable, type TraceSink } from '../../core/trace/event-table.ts';
+import type { Ticks } from '../../core/units.ts';
+import { runUser } from '../arch/x86/entry/user-loop.ts';
+import { initVdso } from '../arch/x86/entry/vdso/vma.ts';
+import { setupMemory } from '../arch/x86/kernel/setup.ts';
+import { readTsc } from '../arch/x86/kernel/tsc.ts';
+import { loadAddressSpace } from '../arch/x86/mm/tlbflush.ts';
+import { KernelCpu } from '../arch/x86/model/kernel-cpu.ts';
+import { KernelText } from '../arch/x86/model/kernel-text.ts';
+import { type KernelCycles, KernelTicks } from '../arch/x86/model/kernel-ticks.ts';
+import { PhysicalMemory } from '../arch/x86/model/physical-memory.ts';
+import type { Platform } from '../arch/x86/model/platform.ts';
+import type { ExecError, ExecRequest } from '../fs/exec-errors.ts';
+import { execve } from '../fs/exec.ts';
+import { openStandardFiles } from '../fs/standard-files.ts';
+import type { MmStruct } from '../include/linux/mm_types.ts';
+import type { Task } from '../include/linux/sched.ts';
+import { createTask } from '../kernel/fork.ts';
+import { createTimekeeper, publish } from '../kernel/time/timekeeping.ts';
+import { KmemCaches } from '../mm/slab_common.ts';
+import {
+  IRQ_HANDLER,
+  PAGE_FAULT_USER,
+  SCHED_PROCESS_EXEC,
+  SCHED_PROCESS_EXIT,
+  SYSCALLS,
+} from '../trace/specs.ts';
+import type { Tracepoints } from '../trace/tracepoints.ts';
+import type { TableSpec } from '../../core/trace/event-table.ts';
+import type { KernelConfig } from './config.ts';
+import type { FatalSignal, Kernel } from './kernel.ts';
+
+/** Wall clock at the start of a run unless the experiment says otherwise: 2026-01-01 00:00 UTC. */
+const WALL_NS_DEFAULT = 1_767_225_600_000_000_000n;
+const TARGET_PID = 100;
+
+export interface KernelOptions {
+  readonly platform: Platform;
+  readonly config: KernelConfig;
+  /** The board's figures. */
+  readonly costs: KernelCycles;
+  readonly coreMHz: number;
+  readonly tscMHz: number;
+  readonly features: readonly string[];
+  readonly ledger: Ledger;
+  readonly symbols: SymbolTable;
+  readonly seed: number;
+  readonly wallNs?: bigint;
+  readonly trace: TraceSink;
+  /** Names of the tables to record. */
+  readonly events: ReadonlySet<string>;
+  /** Output of the guest on descriptors 1 and 2. The bytes are valid during the call only. */
+  readonly onConsole: (sink: 1 | 2, bytes: Uint8Array) => void;
+  /**
+   * A marker instruction was executed. Kernel time is settled and user time harvested, so that a
+   * ledger window may be closed at the CPUs' clocks.
+   */
+  readonly onMarker: (marker: number) => void;
+}
+
+/** A booted kernel with one program to run. */
+export interface RunningKernel {
+  readonly kernel: Kernel;
+  /** Starts the program as a child of init; an error names what is wrong with it. */
+  exec(request: ExecRequest): ElfError | ExecError | null;
+  /** Runs until the program has ended. Everything is settled and harvested afterwards. */
+  run(): ProgramEnd;
+  /** Clock of each CPU. */
+  clocks(): Ticks[];
+}
+
+export interface ProgramEnd {
+  /** Exit code, or 128 + signal. */
+  readonly status: number;
+  readonly signal: FatalSignal | null;
+}
+
+/** start_kernel: memory, page tables, tasks, time, the vDSO. */
+export function startKernel(options: KernelOptions): RunningKernel {
+  const { kernel, init } = boot(options);
+  return {
+    kernel,
+    exec: (request) => startTarget(kernel, init, request),
+    run: () => {
+      runUser(kernel, options.onMarker);
+      kernel.cpu.settle();
+      options.platform.harvestUser();
+      finishTrace(kernel.trace);
+      const { exitCode } = kernel.current;
+      const signal = exitCode & 0x7f;
+      return { status: signal === 0 ? exitCode >>> 8 : 128 + signal, signal: kernel.fatalSignal };
+    },
+    clocks: () => options.platform.cpus.map(({ state }) => state.clock),
+  };
+}
+
+function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
+  const { platform, config, seed } = options;
+  const memory = new PhysicalMemory(platform);
+  const bytes = Math.min(config.memoryBytes, platform.guestBytes);
+  const cpus = platform.cpus.length;
+  const early = setupMemory(memory, { bytes, cpus, pti: config.pti });
+  const ticks = new KernelTicks(options.costs, {
+    retpolines: config.spectreV2.includes('retpoline'),
+    srso: config.srso,
+  });
+  const text = new KernelText(options.symbols);
+  const { ledger } = options;
+  const cpu = new KernelCpu({ platform, number: 0, ticks, text, ledger, perCpu: early.perCpu[0] });
+  const { buddy } = early;
+  platform.cpus[0].loadCr3(early.swapperPgd, 0, false);
+  const caches = new KmemCaches();
+  const tasks: Task[] = [];
+  const source = { cpu, memory, buddy, caches, tasks };
+  const swapper = createTask(source, { pid: 0, parent: null, comm: 'swapper/0' });
+  const init = createTask(source, { pid: 1, parent: swapper, comm: 'init' });
+  cpu.stackTop = init.stackTop;
+  const vdso = config.vdso
+    ? initVdso(memory, buddy, { features: options.features, hz: config.hz })
+    : null;
+  const draft = {
+    ...source,
+    config,
+    platform,
+    ledger,
+    events: new EventQueue(),
+    coreMHz: options.coreMHz,
+    trace: tracepoints(options),
+    vdso,
+    current: init,
+    files: new Map(),
+    executable: { path: '' },
+    console: options.onConsole,
+    warnings: [],
+    warned: new Set<string>(),
+    randomLayout: new Random(seed, 'address layout'),
+    randomBytes: new Random(seed, 'random bytes'),
+    zeroPage: early.zeroPage,
+    swapperPgd: early.swapperPgd,
+    nextAsid: 1,
+    fatalSignal: null,
+  };
+  const now = readTsc({ platform, cpu } as Kernel);
+  const timekeeper = createTimekeeper({
+    clocksource: config.clocksource,
+    frequencyHz: options.tscMHz * 1e6,
+    hz: config.hz,
+    wallNs: options.wallNs ?? WALL_NS_DEFAULT,
+    now,
+  });
+  const kernel: Kernel = { ...draft, timekeeper };
+  publish(kernel);
+  // Booting is not part of any run: what setting up was charged is dropped.
+  cpu.discard();
+  cpu.warmText();
+  return { kernel, init };
+}
+
+function startTarget(
+  kernel: Kernel,
+  init: Task,
+  request: ExecRequest,
+): ElfError | ExecError | null {
+  const { cpu, platform } = kernel;
+  assert(kernel.current === init, 'one program to a kernel');
+  cpu.enter();
+  const target = createTask(kernel, { pid: TARGET_PID, parent: init, comm: 'lab' });
+  target.state = 'R';
+  kernel.current = target;
+  cpu.stackTop = target.stackTop;
+  cpu.discard();
+  cpu.attribute(target.pid, Context.KERNEL);
+  platform.setTask(cpu.number, target.pid);
+  openStandardFiles(kernel, target);
+  cpu.discard();
+  const error = execve(kernel, request);
+  if (error !== null) return error;
+  enterUserMode(kernel, target.mm);
+  return null;
+}
+
+/** The first way to user mode. */
+function enterUserMode(kernel: Kernel, mm: MmStruct | null): void {
+  if (mm === null) throw new MachineBug('a program has an address space');
+  if (kernel.config.pti) loadAddressSpace(kernel, mm);
+  kernel.cpu.leave();
+}
+
+function tracepoints({ events, trace }: KernelOptions): Tracepoints {
+  const table = (spec: TableSpec): EventTable | null =>
+    events.has(spec.name) ? new EventTable(spec, trace) : null;
+  return {
+    syscalls: table(SYSCALLS),
+    pageFaultUser: table(PAGE_FAULT_USER),
+    schedProcessExec: table(SCHED_PROCESS_EXEC),
+    schedProcessExit: table(SCHED_PROCESS_EXIT),
+    irqHandler: table(IRQ_HANDLER),
+  };
+}
+
+function finishTrace(trace: Tracepoints): void {
+  for (const table of Object.values(trace) as (EventTable | null)[]) table?.finish();
+}

@@ -1,0 +1,196 @@
+/**
+ * Reading the command line and resolving it against the board, after Linux 6.1 kernel/params.c and
+ * the defaults of arch/x86/kernel/cpu/bugs.c and arch/x86/mm/pti.c. A mistake is a value.
+ */
+import { nearestWords } from '../../core/nearest-words.ts';
+import type { KernelConfig, ResolvedWord, SpectreV2 } from './config.ts';
+import { KERNEL_WORDS, type KernelWord } from './kernel-parameters.ts';
+
+/** A word that cannot be used. */
+export interface ConfigError {
+  readonly kind: 'config-error';
+  readonly word: string;
+  /** Characters before the word on the command line. */
+  readonly position: number;
+  /** Known words or values that may be meant, nearest first. */
+  readonly nearest: readonly string[];
+  readonly message: string;
+}
+
+/** What of the board decides defaults. */
+export interface BoardFacts {
+  readonly features: readonly string[];
+  readonly memoryBytes: number;
+}
+
+interface GivenWord {
+  readonly key: string;
+  readonly value: string | undefined;
+  readonly text: string;
+  readonly position: number;
+}
+
+const BY_WORD = new Map(KERNEL_WORDS.map((entry) => [entry.word, entry]));
+const MEMORY_BYTES_MIN = 64 * 2 ** 20;
+
+function split(commandLine: string): GivenWord[] {
+  return [...commandLine.matchAll(/\S+/g)].map((match) => {
+    const [text] = match;
+    const equals = text.indexOf('=');
+    const key = equals < 0 ? text : text.slice(0, equals);
+    // Linux takes - and _ for the same; sysctl and Kconfig names are exact.
+    const exact = key.includes('.') || key.startsWith('CONFIG_');
+    return {
+      key: exact ? key : key.replaceAll('-', '_'),
+      value: equals < 0 ? undefined : text.slice(equals + 1),
+      text,
+      position: match.index,
+    };
+  });
+}
+
+function errorAt(given: GivenWord, message: string, nearest: readonly string[] = []): ConfigError {
+  const { text, position } = given;
+  const hint = nearest.length === 0 ? '' : `; did you mean ${nearest.join(' or ')}?`;
+  return {
+    kind: 'config-error',
+    word: text,
+    position,
+    nearest,
+    message: `kernel word "${text}" at position ${position + 1}: ${message}${hint}`,
+  };
+}
+
+/** Checks one word against the table. Returns its entry. */
+function check(given: GivenWord): KernelWord | ConfigError {
+  const entry = BY_WORD.get(given.key);
+  if (entry === undefined)
+    return errorAt(given, 'unknown', nearestWords(given.key, BY_WORD.keys()));
+  if (entry.support === 'unmodelled') {
+    return errorAt(given, `Linux knows it (${entry.meaning}), but it is not modelled`);
+  }
+  const { value } = given;
+  const { values } = entry;
+  if (values.length === 0) {
+    return value === undefined ? entry : errorAt(given, 'takes no value');
+  }
+  if (value === undefined) return errorAt(given, `needs a value: ${values.join(', ')}`);
+  const free = values[0].startsWith('<');
+  if (!free && !values.includes(value)) {
+    return errorAt(
+      given,
+      `the value must be one of ${values.join(', ')}`,
+      nearestWords(value, values, 1),
+    );
+  }
+  return entry;
+}
+
+/** Reads a number with an optional K, M or G; NaN for anything else. */
+function memoryParse(text: string): number {
+  const match = /^(0x[0-9a-f]+|\d+)([kmg]?)$/i.exec(text);
+  if (match === null) return NaN;
+  const scale = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 }[match[2].toLowerCase()] ?? NaN;
+  return Number(match[1]) * scale;
+}
+
+/** The resolved configuration, or the first word that is wrong. */
+export function resolveConfig(commandLine: string, board: BoardFacts): KernelConfig | ConfigError {
+  const given = new Map<string, GivenWord>();
+  for (const entry of split(commandLine)) {
+    const checked = check(entry);
+    if ('kind' in checked) return checked;
+    given.set(entry.key, entry);
+  }
+  const memory = resolveMemory(given.get('mem'), board);
+  if (typeof memory === 'object') return memory;
+  const cpus = given.get('maxcpus');
+  if (cpus?.value !== undefined && !/^[1-9]\d*$/.test(cpus.value)) {
+    return errorAt(cpus, 'the value must be a positive number');
+  }
+  const tscMissing = !board.features.includes('constant_tsc');
+  const source = given.get('clocksource') ?? given.get('tsc');
+  if (tscMissing && source !== undefined) return errorAt(source, 'the board has no constant TSC');
+  return assemble(given, board, memory);
+}
+
+function resolveMemory(mem: GivenWord | undefined, board: BoardFacts): number | ConfigError {
+  if (mem?.value === undefined) return board.memoryBytes;
+  const bytes = memoryParse(mem.value);
+  if (!(bytes >= MEMORY_BYTES_MIN))
+    return errorAt(mem, 'the value must be at least 64M, as in mem=512M');
+  return Math.min(Math.floor(bytes / 4096) * 4096, board.memoryBytes);
+}
+
+type Given = ReadonlyMap<string, GivenWord>;
+
+function resolvePti(given: Given, board: BoardFacts, mitigations: boolean): boolean {
+  const value = given.has('nopti') ? 'off' : (given.get('pti')?.value ?? 'auto');
+  if (value !== 'auto') return value === 'on';
+  return mitigations && board.features.includes('meltdown');
+}
+
+function resolveSpectreV2(given: Given, board: BoardFacts, mitigations: boolean): SpectreV2 {
+  const value = given.has('nospectre_v2') ? 'off' : (given.get('spectre_v2')?.value ?? 'auto');
+  if (value === 'off') return 'off';
+  if (value === 'eibrs') return 'eibrs';
+  if (value.includes('retpoline')) return value.includes('eibrs') ? 'eibrs,retpoline' : 'retpoline';
+  if (value === 'auto' && !mitigations) return 'off';
+  if (board.features.includes('eibrs') || board.features.includes('autoibrs')) return 'eibrs';
+  const affected = value === 'on' || board.features.includes('retpoline');
+  return affected ? 'retpoline' : 'off';
+}
+
+function resolveSrso(given: Given, board: BoardFacts, mitigations: boolean): boolean {
+  if (!board.features.includes('srso')) return false;
+  const value = given.get('spec_rstack_overflow')?.value;
+  return value === undefined ? mitigations : value === 'safe-ret';
+}
+
+function assemble(given: Given, board: BoardFacts, memoryBytes: number): KernelConfig {
+  const mitigations = given.get('mitigations')?.value !== 'off';
+  const pti = resolvePti(given, board, mitigations);
+  const spectreV2 = resolveSpectreV2(given, board, mitigations);
+  const srso = resolveSrso(given, board, mitigations);
+  const pcid = board.features.includes('pcid') && !given.has('nopcid');
+  const random = given.has('norandmaps')
+    ? '0'
+    : (given.get('kernel.randomize_va_space')?.value ?? '2');
+  const hz = Number(given.get('CONFIG_HZ')?.value ?? '250');
+  const vdso = given.get('vdso')?.value !== '0';
+  const decided: [string, string][] = [
+    ['pti', pti ? 'on' : 'off'],
+    ['pcid', pcid ? 'on' : 'off'],
+    ['spectre_v2', spectreV2],
+    ['spec_rstack_overflow', srso ? 'safe-ret' : 'off'],
+    ['kernel.randomize_va_space', random],
+    ['CONFIG_HZ', String(hz)],
+    ['vdso', vdso ? '1' : '0'],
+    ['clocksource', 'tsc'],
+    ['mem', String(memoryBytes)],
+    ['maxcpus', '1'],
+    ['transparent_hugepage', 'never'],
+  ];
+  const words: ResolvedWord[] = decided.map(([name, value]) => ({
+    word: name,
+    value,
+    from: given.has(name) ? 'command line' : 'default',
+  }));
+  return {
+    pti,
+    pcid,
+    spectreV2,
+    srso,
+    clearCpuBuffers: false,
+    randomizeVaSpace: random === '0' ? 0 : random === '1' ? 1 : 2,
+    vdso,
+    clocksource: 'tsc',
+    tscReliable: given.has('tsc'),
+    hz,
+    memoryBytes,
+    maxCpus: 1,
+    transparentHugepage: 'never',
+    initOnAlloc: true,
+    words,
+  };
+}
