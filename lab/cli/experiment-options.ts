@@ -34,7 +34,10 @@ export function addExperimentOptions(command: Command): Command {
     .option('--board <name>', "the machine ('lab list boards')", DEFAULT_BOARD)
     .option('--param <name=value>', 'parameter of the workload (repeatable)', collect, [])
     .option('--seed <n>', 'seed of everything random', String(DEFAULT_SEED))
-    .option('--events <a,b>', "tables to record as well ('lab list events')")
+    .option(
+      '--events <a,b>',
+      "tables to record as well ('lab list events'); -a leaves one out, none all",
+    )
     .option('--tier <name>', `executor: ${TIERS.join(', ')}; never changes results`, 'auto')
     .option('--no-filter', 'without the inline line filter; never changes results');
 }

@@ -67,13 +67,14 @@ export interface ShellOptions {
   readonly reportError: (error: unknown) => void;
   /** SQL of `.tables`. */
   readonly tablesSql: string;
+  /** Where statements come from; the terminal by default. */
+  readonly input?: NodeJS.ReadableStream;
 }
 
 /** Runs until the input ends or the user leaves. */
 export async function runShell(session: QuerySession, options: ShellOptions): Promise<void> {
-  const shell: Shell = { session, ...options, format: 'table', running: false };
-  const { stdin: input, stdout: output } = process;
-  const lines = createInterface({ input, output });
+  const shell: Shell = { ...options, session, format: 'table', running: false };
+  const lines = createInterface({ input: options.input ?? process.stdin, output: process.stdout });
   lines.on('SIGINT', () => {
     if (shell.running) session.interrupt();
     else lines.close();

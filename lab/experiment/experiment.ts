@@ -19,7 +19,7 @@ export interface Experiment {
   /** Parameters of the workload, as text; the workload says what they mean. */
   readonly params: Readonly<Record<string, string>>;
   readonly seed: number;
-  /** Tables to record beside those that are always recorded. */
+  /** As given to `--events`: see parseEvents. */
   readonly events: readonly string[];
 }
 
@@ -83,7 +83,10 @@ export function parseSeed(text: string): number {
   return seed;
 }
 
-/** Parses a comma-separated list of table names; duplicates count once. Order is kept. */
+/**
+ * Parses `--events`: names of tables to record beside the default ones, `-name` for a default one to
+ * leave out, `none` for no table at all, separated by commas. Order is kept.
+ */
 export function parseEvents(text: string): string[] {
   const names = text
     .split(',')

@@ -52,7 +52,7 @@ export class QuerySession {
   readonly progress: ScanProgress = { batches: 0 };
   private readonly opened: OpenedTable[] = [];
   private scanError: Error | null = null;
-  /** Modules left out, and the table that each lacks. */
+  /** Modules left out, and what to do about each. */
   private readonly absent = new Map<string, string>();
   private readonly viewNames: string[] = [];
 
@@ -132,9 +132,10 @@ export class QuerySession {
   }
 
   private whyMissing(name: string): string {
-    const lacks = this.absent.get(name);
-    if (lacks !== undefined) {
-      return `it needs the table ${lacks}, which was not recorded: use 'lab run --events ${lacks}'`;
+    const reason = this.absent.get(name);
+    if (reason !== undefined) return reason;
+    if (SQL_MODULES.some(({ needs }) => needs.includes(name))) {
+      return `the run lacks it; record it with 'lab run --events ${name}'`;
     }
     const near = closest(name, this.viewNames);
     const isNear = distance(name, near) <= Math.max(2, name.length / 3);
@@ -189,8 +190,18 @@ export class QuerySession {
     sources: ReadonlyMap<string, readonly ViewSource[]>,
   ): Promise<void> {
     const lacks = module.needs.find((table) => !sources.has(table));
-    if (lacks !== undefined) this.absent.set(module.name, lacks);
-    else await this.createView({ ...module, columns: columnComments(module) });
+    if (lacks !== undefined) {
+      const remedy = `record it with 'lab run --events ${lacks}'`;
+      this.absent.set(module.name, `it reads the table ${lacks}, which the run lacks; ${remedy}`);
+      return;
+    }
+    try {
+      await this.createView({ ...module, columns: columnComments(module) });
+    } catch {
+      // Recovered runs may lack tables that others are joined with, and with them columns.
+      const tables = module.needs.join(', ');
+      this.absent.set(module.name, `the run lacks columns that it reads from ${tables}`);
+    }
   }
 
   private async createView(view: ViewDefinition): Promise<void> {

@@ -6,12 +6,13 @@
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { Board } from '../../machine/board/board.ts';
-import { BOARDS, boardNamed } from '../../machine/board/boards.ts';
+import { BOARDS, findBoard } from '../../machine/board/boards.ts';
 import type { Program } from '../../machine/board/machine-api.ts';
 import { findWorkload, WORKLOADS } from '../../workloads/registry.ts';
 import type { Phase } from '../../workloads/lib/program.ts';
 import { unknownName, UserError } from '../cli/errors.ts';
 import type { Experiment } from '../experiment/experiment.ts';
+import { selectEvents } from './select-events.ts';
 
 export interface ResolvedExperiment {
   readonly kind: 'workload' | 'elf';
@@ -33,13 +34,13 @@ const WORKLOAD_FOLDER = '/usr/libexec/cyclelab';
 
 /** Throws UserError when a name does not exist or a value is out of range. */
 export function resolveExperiment(experiment: Experiment): ResolvedExperiment {
-  const board = boardNamed(experiment.board);
+  const board = findBoard(experiment.board);
   if (board === undefined) {
     const known = BOARDS.map(({ name }) => name);
     throw unknownName({ kind: 'board', name: experiment.board, known, place: '--board' });
   }
   const { kernel, seed } = experiment;
-  const events = [...experiment.events].sort();
+  const events = selectEvents(experiment.events);
   return { ...resolveTarget(experiment), kernel, board, seed, events };
 }
 

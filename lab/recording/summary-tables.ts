@@ -14,6 +14,14 @@ import {
   type TraceSink,
 } from '../../machine/core/trace/event-table.ts';
 
+/** Names of these tables. Their ticks are those of stretches of the run, not of events. */
+export const SUMMARY_TABLES: ReadonlySet<string> = new Set([
+  'ledger',
+  'windows',
+  'symbols',
+  'tasks',
+]);
+
 /** Event tables hold dictionary indices in 16 bits. */
 const DICTIONARY_MAX = 0x10000;
 

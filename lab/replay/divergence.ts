@@ -2,6 +2,7 @@
 import type { ColumnData, ColumnSpec, TableSpec } from '../../machine/core/trace/event-table.ts';
 import type { ArrowTableFile } from '../recording/arrow-reader.ts';
 import { TICK_COLUMN } from '../recording/format.ts';
+import { SUMMARY_TABLES } from '../recording/summary-tables.ts';
 import { type StoredData, storedColumn } from '../recording/stored-column.ts';
 
 /** A row by column name; dictionary columns as strings. */
@@ -109,7 +110,9 @@ export function schemaDivergence(recorded: TableSpec, replayed: TableSpec): Dive
   return { table: replayed.name, batch: null, row: null, reason, recorded: null, replayed: null };
 }
 
-function tickOf({ recorded, replayed }: Divergence): number {
+/** Sums of a whole run say nothing of when it parted: they come after every event. */
+function tickOf({ table, recorded, replayed }: Divergence): number {
+  if (SUMMARY_TABLES.has(table)) return Infinity;
   const ticks = [recorded, replayed].map((row) => Number(row?.[TICK_COLUMN] ?? Infinity));
   return Math.min(...ticks);
 }
@@ -118,7 +121,7 @@ function tickOf({ recorded, replayed }: Divergence): number {
 export function earliest(divergences: readonly Divergence[]): Divergence | null {
   const order = (a: Divergence, b: Divergence): number => {
     const [tickA, tickB] = [tickOf(a), tickOf(b)];
-    if (tickA !== tickB) return tickA - tickB;
+    if (tickA !== tickB) return tickA < tickB ? -1 : 1;
     return a.table < b.table ? -1 : Number(a.table > b.table);
   };
   return [...divergences].sort(order)[0] ?? null;

@@ -7,6 +7,6 @@ import { ZEN4_VM } from './zen4-vm.ts';
 export const BOARDS: readonly Board[] = [ZEN4_VM, SKYLAKE, SIMPLE];
 
 /** The board with that name, if there is one. */
-export function boardNamed(name: string): Board | undefined {
+export function findBoard(name: string): Board | undefined {
   return BOARDS.find((board) => board.name === name);
 }

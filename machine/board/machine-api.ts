@@ -92,6 +92,8 @@ export interface MachineResult {
   readonly counters: Readonly<Record<string, number>>;
   /** What the kernel would have printed with KERN_WARNING: unimplemented system calls and the like. */
   readonly warnings: readonly string[];
+  /** Run-time less link-time addresses of the program: 0 unless it is a static PIE. */
+  readonly loadBias: bigint;
   /** How often the instruction at each user address was retired; computed when called. */
   readonly instructionCounts: () => ReadonlyMap<bigint, number>;
 }

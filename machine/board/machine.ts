@@ -126,6 +126,7 @@ class Machine {
     const { kernel } = running;
     const error = running.exec(options.program);
     if (error !== null) return refusal(error);
+    const loadBias = this.loadBias(kernel);
     this.userSymbols = new UserSymbols(this.symbols, this.loadedModules(kernel));
     const { status, signal } = running.run();
     const clocks = running.clocks();
@@ -146,6 +147,7 @@ class Machine {
       configuration: Object.fromEntries(this.config.words.map(({ word, value }) => [word, value])),
       counters: countersOf(this.hierarchy, clocks.length),
       warnings: kernel.warnings,
+      loadBias,
       instructionCounts: () => processor.instructionCounts(),
     };
   }
@@ -167,8 +169,13 @@ class Machine {
     this.ledger.closeWindow(isBegin ? phases[phase] : after, this.running.clocks());
   }
 
-  private loadedModules({ current, vdso }: Kernel): LoadedModule[] {
-    const { mm } = current;
+  private loadBias({ current }: Kernel): bigint {
+    return current.mm === null ? 0n : BigInt(current.mm.startCode) - codeBegin(this.file);
+  }
+
+  private loadedModules(kernel: Kernel): LoadedModule[] {
+    const { vdso } = kernel;
+    const { mm } = kernel.current;
     if (mm === null) return [];
     const loads = this.file.segments.filter(({ type }) => type === SegmentType.LOAD);
     const lowest = loads.reduce(
@@ -179,7 +186,7 @@ class Machine {
       const last = address + BigInt(memoryBytes);
       return last > most ? last : most;
     }, 0n);
-    const bias = BigInt(mm.startCode) - codeBegin(this.file);
+    const bias = this.loadBias(kernel);
     const modules: LoadedModule[] = [
       {
         name: this.options.program.path,

@@ -34,6 +34,8 @@ export type ColumnData = Uint8Array | Uint16Array | Uint32Array | Int32Array | F
 
 /** Takes full batches in order. `rows` of each column are valid; 64-bit columns hold 2 x rows u32. */
 export interface TraceSink {
+  /** Announces a table before its first batch, so that one without rows is recorded as such. */
+  open?(table: TableSpec): void;
   write(table: TableSpec, columns: readonly ColumnData[], rows: number): void;
 }
 
@@ -68,6 +70,7 @@ export class EventTable {
     this.columns = spec.columns.map(
       ({ type }) => new ARRAYS[type](isWide(type) ? BATCH_ROWS * 2 : BATCH_ROWS),
     );
+    sink.open?.(spec);
   }
 
   /** Reserves a row and returns its index in the current batch. */

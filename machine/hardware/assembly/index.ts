@@ -20,3 +20,5 @@ export {
 export { cpuid } from './cpuid';
 export { interpret } from './interpret';
 export { repString } from './string';
+export { fxRestore, fxSave, x87Memory } from './float-state';
+export { x87 } from './x87';

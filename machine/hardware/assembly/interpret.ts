@@ -9,6 +9,7 @@ import { BlockRecord, Cpu, ExitReason, Header, Region } from '../layout';
 import { cpuid } from './cpuid';
 import { divideS128, divideS128Overflows, divideU128, rotateCarryLeft, rotateCarryRight } from './divide';
 import { condition, flagsOf } from './flags';
+import { fxRestore, fxSave, x87Memory } from './float-state';
 import { fetchLines, readable, writable, written } from './guest-memory';
 import { readTsc } from './clock';
 import {
@@ -25,6 +26,7 @@ import {
 } from './convert';
 import { bitmask, scalarOp, shuffle, vectorOp, vectorShift } from './vector';
 import { repString } from './string';
+import { x87 } from './x87';
 
 /** Where temporaries live. Nothing here is re-entered, so one file of them serves all CPUs. */
 const SLOTS: usize = memory.data(16384, 16);
@@ -231,6 +233,15 @@ function call(cpu: usize, code: usize, word: usize): bool {
     case Helper.CompareF32:
       result = compareF32(cpu, a, b);
       break;
+    case Helper.X87:
+      result = x87(cpu, a, b, c);
+      break;
+    case Helper.X87Memory:
+      return x87Memory(cpu, a, b) != 0;
+    case Helper.FxSave:
+      return fxSave(cpu, a) != 0;
+    case Helper.FxRestore:
+      return fxRestore(cpu, a) != 0;
     case Helper.RepString:
       return repString(cpu, a) != 0;
     case Helper.Cpuid:

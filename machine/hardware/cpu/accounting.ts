@@ -14,6 +14,7 @@ import type { Ticks } from '../../core/units.ts';
 import { BlockRecord, Header, Region, Stall } from '../layout.ts';
 import type { LinearMemory } from '../memory/linear-memory.ts';
 import type { IrBlock } from './ir.ts';
+import type { BlockTiming } from './timing.ts';
 
 /** The ledger's cause of each stall cell. */
 export const STALL_CAUSES: readonly Cause[] = [
@@ -32,12 +33,6 @@ export const STALL_CAUSES: readonly Cause[] = [
 const RECORD_SHIFT = Math.log2(BlockRecord.BYTES);
 const RECORDS_MAX = 1 << 16;
 const FLAGS_MAX = 1 << 16;
-
-/** Base ticks of a block, and of its first n instructions for each n up to all of them. */
-export interface BlockTiming {
-  readonly ticks: Ticks;
-  readonly prefix: Int32Array;
-}
 
 /** What accounting knows of a piece of code. */
 export interface AccountedBlock {

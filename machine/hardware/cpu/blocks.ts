@@ -54,7 +54,6 @@ function liftInto(emit: Emitter, instruction: Decoded): boolean {
     raise(emit, INVALID_OPCODE, instruction.address);
     return true;
   }
-  if (instruction.string) return false;
   return CONTROL_TRANSFERS.has(instruction.mnemonic) || markerNumber(instruction) !== undefined;
 }
 

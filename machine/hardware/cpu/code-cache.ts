@@ -10,10 +10,11 @@ import { assert } from '../../core/assert.ts';
 import { JumpCache } from '../jit/jump-cache.ts';
 import type { TimedBlock } from '../jit/region-context.ts';
 import type { LinearMemory } from '../memory/linear-memory.ts';
-import type { AccountedBlock, Accounting, BlockTiming } from './accounting.ts';
+import type { AccountedBlock, Accounting } from './accounting.ts';
 import { BlockTable } from './bytecode.ts';
 import { encodeBlock, encodedBytes, InterpreterTable, setThreshold } from './encode.ts';
 import type { IrBlock } from './ir.ts';
+import type { BlockTiming } from './timing.ts';
 
 const CODE_BYTES = 24 << 20;
 const TABLE_SETS = 1024;

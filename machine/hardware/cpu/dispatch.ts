@@ -12,18 +12,13 @@ import { Cpu, ExitReason, PageFaultCode } from '../layout.ts';
 import type { MemoryHierarchy } from '../memory/hierarchy.ts';
 import type { LinearMemory } from '../memory/linear-memory.ts';
 import type { ExecutionContext } from '../processor.ts';
-import {
-  Accounting,
-  absentBlock,
-  type AccountedBlock,
-  type BlockTiming,
-  type ResolveSymbol,
-} from './accounting.ts';
+import { Accounting, absentBlock, type AccountedBlock, type ResolveSymbol } from './accounting.ts';
 import { formBlock } from './blocks.ts';
 import { BlockCode } from './bytecode.ts';
 import { CodeCache, type CodeBlock, type CodeSpace } from './code-cache.ts';
 import { THRESHOLD_NEVER } from './encode.ts';
 import type { IrBlock } from './ir.ts';
+import type { BlockTiming } from './timing.ts';
 
 /** `translator`: every block before its first execution. `auto`: hot ones only. */
 export type ExecutorTier = 'interpreter' | 'translator' | 'auto';

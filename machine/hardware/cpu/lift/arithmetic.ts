@@ -213,6 +213,9 @@ const compareAndExchange: Lifter = (emit, instruction) => {
   const equal = emit.value(Op.Eq, width, expected, old);
   const difference = emit.value(Op.Sub, width, expected, old);
   const stored = emit.value(Op.Select, width, equal, replacement, old);
+  const whole32 = width === Width.W32 && destination.kind === OperandKind.REGISTER;
+  // AMD's processors leave all 64 bits of a register alone that is not replaced.
+  const before = whole32 ? emit.getRegister(destination.index) : NONE;
   if (width === Width.W32) {
     // Success leaves all of rax alone, failure zero-extends.
     const whole = emit.getRegister(RAX);
@@ -220,7 +223,12 @@ const compareAndExchange: Lifter = (emit, instruction) => {
   } else {
     emit.setRegister(RAX, emit.value(Op.Select, width, equal, expected, old), width);
   }
-  place.write(stored);
+  if (whole32) {
+    const kept = emit.value(Op.Select, Width.W64, equal, replacement, before);
+    emit.setRegister(destination.index, kept);
+  } else {
+    place.write(stored);
+  }
   setFlags(emit, FlagKind.SUB, width, difference, old);
 };
 

@@ -10,11 +10,16 @@ const BREAKPOINT = 3;
 export const INVALID_OPCODE = 6;
 const GENERAL_PROTECTION = 13;
 
+/** Instructions that user code may not execute: #GP. */
+const PRIVILEGED =
+  'hlt int cli sti in out insb insw insd outsb outsw outsd clts invd wbinvd invlpg lgdt lidt lldt ' +
+  'ltr lmsw rdmsr wrmsr rdpmc swapgs sysretq iretq';
+
 /** Mnemonics that end a block; every other instruction falls through. */
 export const CONTROL_TRANSFERS: ReadonlySet<string> = new Set([
   ...Object.keys(CONDITION_CODES).map((suffix) => `j${suffix}`),
   ...['jmp', 'call', 'ret', 'jrcxz', 'jecxz', 'loop', 'loope', 'loopne'],
-  ...['syscall', 'int3', 'int1', 'int', 'ud0', 'ud1', 'ud2', 'hlt'],
+  ...['syscall', 'int3', 'ud0', 'ud1', 'ud2', ...PRIVILEGED.split(' ')],
 ]);
 
 /** The address after `instruction`. */
@@ -115,6 +120,5 @@ export const CONTROL_LIFTERS: LifterTable = {
   ud0: raising(INVALID_OPCODE),
   ud1: raising(INVALID_OPCODE),
   ud2: raising(INVALID_OPCODE),
-  hlt: raising(GENERAL_PROTECTION),
-  int: raising(GENERAL_PROTECTION),
+  ...Object.fromEntries(PRIVILEGED.split(' ').map((name) => [name, raising(GENERAL_PROTECTION)])),
 };

@@ -13,6 +13,7 @@ import { SYSTEM_LIFTERS } from './system.ts';
 import { VECTOR_FLOAT_LIFTERS } from './vector-float.ts';
 import { VECTOR_INTEGER_LIFTERS } from './vector-integer.ts';
 import { VECTOR_MOVE_LIFTERS } from './vector-moves.ts';
+import { X87_LIFTERS } from './x87.ts';
 
 const LIFTERS: LifterTable = {
   ...MOVE_LIFTERS,
@@ -26,10 +27,13 @@ const LIFTERS: LifterTable = {
   ...VECTOR_MOVE_LIFTERS,
   ...VECTOR_INTEGER_LIFTERS,
   ...VECTOR_FLOAT_LIFTERS,
+  ...X87_LIFTERS,
 };
 
 /** The lifter of an instruction, or undefined when it is outside the instruction set. */
 export function lifterOf(instruction: Decoded): Lifter | undefined {
-  const table = instruction.string ? STRING_LIFTERS : LIFTERS;
+  // ins and outs are string instructions too, but privileged ones.
+  const isString = instruction.string && Object.hasOwn(STRING_LIFTERS, instruction.mnemonic);
+  const table = isString ? STRING_LIFTERS : LIFTERS;
   return Object.hasOwn(table, instruction.mnemonic) ? table[instruction.mnemonic] : undefined;
 }

@@ -7,6 +7,7 @@ import {
   type IrBlock,
   type IrOp,
 } from '../../../../machine/hardware/cpu/ir.ts';
+import { Simd } from '../../../../machine/hardware/cpu/simd.ts';
 import { Cpu } from '../../../../machine/hardware/layout.ts';
 import { ABSENT, CODE, DATA, READ_ONLY } from './rig.ts';
 
@@ -47,21 +48,51 @@ const INTEGER_BINARY = [
 const SHIFTS = [Op.Shl, Op.Shr, Op.Sar, Op.Rotl, Op.Rotr];
 const INTEGER_UNARY = [Op.Not, Op.Neg, Op.Clz, Op.Ctz, Op.Popcnt];
 const WIDTHS = [Width.W8, Width.W16, Width.W32, Width.W64];
-/** SIMD opcodes of two operands: i8x16.add, i16x8.sub, i32x4.mul, i64x2.add, v128.and, i8x16.eq, f64x2.add ... */
+/** SIMD opcodes of two operands and of one, as the lifter uses them. */
 const VECTOR_BINARY = [
-  0x6e, 0x91, 0xb5, 0xce, 0x4e, 0x50, 0x51, 0x23, 0x2d, 0x37, 0xba, 0x9b, 0xe4, 0xe5, 0xe6, 0xe7,
-  0xf0, 0xf1, 0xf2, 0xf3,
+  Simd.I8X16_EQ,
+  Simd.I16X8_GT_S,
+  Simd.I32X4_EQ,
+  Simd.F32X4_LT,
+  Simd.F64X2_LE,
+  Simd.V128_AND,
+  Simd.V128_ANDNOT,
+  Simd.V128_OR,
+  Simd.V128_XOR,
+  Simd.I8X16_NARROW_I16X8_S,
+  Simd.I8X16_ADD,
+  Simd.I8X16_SUB_SAT_U,
+  Simd.I8X16_MIN_U,
+  Simd.I8X16_AVGR_U,
+  Simd.I16X8_ADD_SAT_S,
+  Simd.I16X8_MUL,
+  Simd.I16X8_MAX_S,
+  Simd.I32X4_ADD,
+  Simd.I32X4_DOT_I16X8_S,
+  Simd.I32X4_EXTMUL_HIGH_I16X8_S,
+  Simd.I64X2_ADD,
+  Simd.I64X2_SUB,
+  Simd.I64X2_EXTMUL_LOW_I32X4_U,
+  Simd.F32X4_ADD,
+  Simd.F32X4_SUB,
+  Simd.F32X4_MUL,
+  Simd.F32X4_DIV,
+  Simd.F32X4_PMIN,
+  Simd.F64X2_ADD,
+  Simd.F64X2_SUB,
+  Simd.F64X2_MUL,
+  Simd.F64X2_DIV,
+  Simd.F64X2_PMAX,
 ];
-const VECTOR_UNARY = [0x4d, 0x60, 0xe3, 0xef];
+const VECTOR_UNARY = [Simd.V128_NOT, Simd.F32X4_SQRT, Simd.F64X2_SQRT];
 const VECTOR_SHIFTS = [
-  { opcode: 0x6b, bits: 8 },
-  { opcode: 0x8c, bits: 16 },
-  { opcode: 0xac, bits: 32 },
-  { opcode: 0xcd, bits: 64 },
+  { opcode: Simd.I16X8_SHR_S, bits: 16 },
+  { opcode: Simd.I32X4_SHL, bits: 32 },
+  { opcode: Simd.I64X2_SHR_U, bits: 64 },
 ];
 const SCALAR_DOUBLE = [0x9f, 0xa0, 0xa1, 0xa2, 0xa3];
 const SCALAR_SINGLE = [0x91, 0x92, 0x93, 0x94, 0x95];
-const BITMASKS = [0x64, 0x84, 0xa4, 0xc4];
+const BITMASKS = [Simd.I8X16_BITMASK, Simd.I32X4_BITMASK, Simd.I64X2_BITMASK];
 /** Doubles and singles whose sums and products are interesting: NaNs, infinities, zeros. */
 const FLOAT_HALVES = [
   0x7ff8_0000_0000_1234n,

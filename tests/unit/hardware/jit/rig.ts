@@ -181,6 +181,7 @@ export class BlockRig {
   readonly machine: GuestMachine;
   private readonly compiler: RegionCompiler;
   private readonly table: InterpreterTable;
+  private readonly jumps: JumpCache;
   private readonly codeAt: number;
   private readonly recordAt: number;
   private readonly flagAt: number;
@@ -192,8 +193,8 @@ export class BlockRig {
     this.compiler = new RegionCompiler(linear.memory, core, { filter });
     this.table = new InterpreterTable(linear.data, linear.arena.allocate(16 * 64, 64), 16);
     this.table.attach(this.machine.cpu);
-    const jumps = new JumpCache(linear, linear.arena.allocate(JumpCache.BYTES));
-    this.machine.set32(Cpu.JUMP_CACHE, jumps.address);
+    this.jumps = new JumpCache(linear, linear.arena.allocate(JumpCache.BYTES));
+    this.machine.set32(Cpu.JUMP_CACHE, this.jumps.address);
     this.codeAt = linear.arena.allocate(1 << 20);
     this.recordAt = linear.arena.allocate(BlockRecord.BYTES * 64, 128);
     this.flagAt = linear.arena.allocate(16);
@@ -263,7 +264,9 @@ export class BlockRig {
       record: this.recordAt + i * BlockRecord.BYTES,
     }));
     const slot = this.compiler.compile([{ blocks: timed, enteredFlag: this.flagAt }]);
+    this.jumps.set(blocks[0].address, slot);
     const reason = this.compiler.enter(this.machine.cpu, slot);
+    this.jumps.delete(blocks[0].address);
     this.compiler.reset();
     return this.outcome(reason, blocks.length);
   }

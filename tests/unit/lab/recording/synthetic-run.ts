@@ -86,7 +86,7 @@ export function manifestInput(seed: number): ManifestInput {
         argv: ['synthetic'],
         env: [],
         path: '/usr/libexec/cyclelab/synthetic',
-        phases: [{ name: 'measure', operations: 10 }],
+        phases: [{ name: 'measure', operations: 100 }],
       },
       kernel: { commandLine: 'pti=on', configuration: { pti: 'on' } },
       board: { name: 'simple', cpus: 1, core: { coreMHz: CORE_MHZ, tscMHz: 2000 } },

@@ -1,0 +1,5 @@
+/** Every table that the machine can record, for those who choose among them and those who list them. */
+import type { TableSpec } from '../core/trace/event-table.ts';
+import { KERNEL_TABLES } from '../linux/trace/specs.ts';
+
+export const TRACE_TABLES: readonly TableSpec[] = KERNEL_TABLES;

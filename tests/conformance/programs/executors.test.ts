@@ -1,0 +1,4 @@
+import { describeExecutors } from './agreements.ts';
+import { runProgram } from './run-program.ts';
+
+describeExecutors(runProgram);
