@@ -2,8 +2,9 @@
 import { FlagKind, NONE, Op, Width, type IrOp } from '../cpu/ir.ts';
 import type { BlockEmitter, PendingFlags, ValueEmitter } from './block-emitter.ts';
 import { CoreFunction } from './core-imports.ts';
+import type {
+  FlagOperand} from './flag-code.ts';
 import {
-  FlagOperand,
   pushCondition,
   pushFlagsImage,
   pushImageCondition,

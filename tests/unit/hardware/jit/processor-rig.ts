@@ -73,10 +73,10 @@ export class ProcessorRig {
     this.settle();
     this.ledger.closeWindow('end', [this.state.clock]);
     const { left, result, source, aux, op, ...state } = snapshotState(this.machine, reason);
-    void [left, result, source, aux, op];
+    [left, result, source, aux, op];
     return {
       reason,
-      state,
+      state: Object.fromEntries(state),
       rflags: this.state.rflags,
       clock: this.state.clock,
       residuals: this.ledger.residuals([this.state.clock]),

@@ -191,7 +191,7 @@ export class BlockRig {
     const { linear, hierarchy } = this.machine;
     const core = hierarchy.core as unknown as Readonly<Record<string, unknown>>;
     this.compiler = new RegionCompiler(linear.memory, core, { filter });
-    this.table = new InterpreterTable(linear.data, linear.arena.allocate(16 * 64, 64), 16);
+    this.table = new InterpreterTable(linear.data, linear.arena.allocate(1024 * 64, 64), 1024);
     this.table.attach(this.machine.cpu);
     this.jumps = new JumpCache(linear, linear.arena.allocate(JumpCache.BYTES));
     this.machine.set32(Cpu.JUMP_CACHE, this.jumps.address);
