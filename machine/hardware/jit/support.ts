@@ -4,7 +4,7 @@
  */
 import { FlagKind, Width } from '../cpu/ir.ts';
 import { FLAGS_IMAGE_TYPE, REGION_TYPE } from './core-imports.ts';
-import type { FlagOperand} from './flag-code.ts';
+import type { FlagOperand } from './flag-code.ts';
 import { pushFlagsImage } from './flag-code.ts';
 import { encodeModule, FunctionWriter, INDIRECT_TYPE_INDEX } from './wasm-encoder.ts';
 import { ValueType, Wasm } from './wasm-opcodes.ts';

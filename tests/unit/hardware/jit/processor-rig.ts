@@ -72,8 +72,10 @@ export class ProcessorRig {
   observe(reason: number): unknown {
     this.settle();
     this.ledger.closeWindow('end', [this.state.clock]);
-    const { left, result, source, aux, op, ...state } = snapshotState(this.machine, reason);
-    [left, result, source, aux, op];
+    // Flags and time are compared as what they mean, below.
+    const state = Object.entries(snapshotState(this.machine, reason)).filter(
+      ([name]) => !['left', 'result', 'source', 'aux', 'op'].includes(name),
+    );
     return {
       reason,
       state: Object.fromEntries(state),

@@ -186,7 +186,7 @@ export class BlockRig {
   private readonly recordAt: number;
   private readonly flagAt: number;
 
-  constructor(private readonly filter: boolean) {
+  constructor(filter: boolean) {
     this.machine = new GuestMachine({ filter });
     const { linear, hierarchy } = this.machine;
     const core = hierarchy.core as unknown as Readonly<Record<string, unknown>>;
@@ -279,9 +279,5 @@ export class BlockRig {
     this.jumps.clear();
     this.compiler.reset();
     return this.outcome(reason, blocks.length);
-  }
-
-  get usesFilter(): boolean {
-    return this.filter;
   }
 }
