@@ -64,7 +64,7 @@ describe('instruction vectors', () => {
     const index = fixture.vectors.findIndex(
       ({ trap, registers }) => trap === NO_TRAP && registers.size > 0,
     );
-    const vector = fixture.vectors[index];
+    const vector = fixture.vectors.at(index);
     if (vector === undefined) throw new Error('no vector changes a register');
     const [register, value] = [...vector.registers][0] ?? [0, 0n];
     const wrong = { ...vector, registers: new Map([[register, value ^ 1n]]) };

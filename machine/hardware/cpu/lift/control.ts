@@ -56,7 +56,7 @@ const call: Lifter = (emit, instruction) => {
 };
 
 const ret: Lifter = (emit, instruction) => {
-  const operand = instruction.operands[0];
+  const operand = instruction.operands.at(0);
   const extra = operand?.kind === OperandKind.IMMEDIATE ? operand.value : 0n;
   const top = emit.getRegister(RSP);
   const address = emit.load(Width.W64, top);

@@ -23,7 +23,7 @@ const MARKER_TAG = 0x4c43n;
 
 /** The number of a marker NOP, or undefined for any other instruction. */
 export function markerNumber(instruction: Decoded): number | undefined {
-  const operand = instruction.operands[0];
+  const operand = instruction.operands.at(0);
   if (instruction.mnemonic !== 'nop' || operand?.kind !== OperandKind.MEMORY) return undefined;
   const isForm = instruction.length === 8 && operand.base === RAX && operand.index === RAX;
   if (!isForm || operand.scale !== 1 || operand.displacement >> 16n !== MARKER_TAG) {
