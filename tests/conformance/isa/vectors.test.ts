@@ -7,12 +7,17 @@ import path from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { BareMachine, InterpreterExecutor } from './bare-machine.ts';
 import { decodeFixture, NO_TRAP } from './fixture.ts';
+import type { Fixture } from './fixture.ts';
 import { placeCode, replay } from './replay.ts';
 
 const HERE = import.meta.dirname;
 
 vi.setConfig({ testTimeout: 60_000 });
-const fixture = decodeFixture(readFileSync(path.join(HERE, 'vectors.bin')));
+const fixture = readFixture('vectors.bin');
+
+function readFixture(name: string): Fixture {
+  return decodeFixture(readFileSync(path.join(HERE, name)));
+}
 
 /** Vectors of forms.txt that cannot be recorded: their result is not a function of the state. */
 const NOT_RECORDED = new Set([
@@ -24,24 +29,36 @@ function listedForms(): string[] {
   return lines.map((line) => (line.split('\t')[0] ?? '').trim());
 }
 
+/** Replays every `stride`th vector through the interpreter; returns what differs. */
+function failuresOf(vectors: Fixture, options: { filter: boolean; stride: number }): string[] {
+  const machine = new BareMachine({ filter: options.filter });
+  const executor = new InterpreterExecutor(machine);
+  placeCode(machine, vectors.vectors);
+  const failures: string[] = [];
+  vectors.vectors.forEach((vector, index) => {
+    if (index % options.stride !== 0) return;
+    const differences = replay(machine, executor, vector, index);
+    if (differences.length > 0) {
+      const code = Buffer.from(vector.code).toString('hex');
+      const form = vectors.forms[vector.form] ?? '';
+      failures.push(`${form}: ${code} seed ${String(vector.seed)}: ${differences.join('; ')}`);
+    }
+  });
+  return failures;
+}
+
 describe('instruction vectors', () => {
-  test.each([true, false])('through the interpreter, filter %s', (filter) => {
-    const machine = new BareMachine({ filter });
-    const executor = new InterpreterExecutor(machine);
-    placeCode(machine, fixture.vectors);
-    const failures: string[] = [];
-    // Without the filter every access takes the slow path; a sample of the vectors shows as much.
-    const stride = filter ? 1 : 5;
-    fixture.vectors.forEach((vector, index) => {
-      if (index % stride !== 0) return;
-      const differences = replay(machine, executor, vector, index);
-      if (differences.length > 0) {
-        const code = Buffer.from(vector.code).toString('hex');
-        const form = fixture.forms[vector.form] ?? '';
-        failures.push(`${form}: ${code} seed ${String(vector.seed)}: ${differences.join('; ')}`);
-      }
-    });
-    expect(failures.slice(0, 20)).toEqual([]);
+  test('through the interpreter', () => {
+    expect(failuresOf(fixture, { filter: true, stride: 1 }).slice(0, 20)).toEqual([]);
+  });
+
+  test('through the interpreter, every access on the slow path', () => {
+    expect(failuresOf(fixture, { filter: false, stride: 5 }).slice(0, 20)).toEqual([]);
+  });
+
+  test('under every rounding mode, DAZ and FTZ', () => {
+    const rounded = readFixture('mxcsr-vectors.bin');
+    expect(failuresOf(rounded, { filter: true, stride: 1 }).slice(0, 20)).toEqual([]);
   });
 
   test('cover every listed form', () => {
