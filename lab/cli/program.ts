@@ -45,6 +45,11 @@ const SUBCOMMANDS: readonly Subcommand[] = [
     load: async () => (await import('./list.ts')).listCommand(),
   },
   {
+    name: 'demo',
+    summary: 'run, compare, query and replay in a minute, on a temporary recording',
+    load: async () => (await import('./demo.ts')).demoCommand(),
+  },
+  {
     name: 'doctor',
     summary: 'check that this host can run the lab',
     load: async () => (await import('./doctor.ts')).doctorCommand(),

@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { Board } from '../../machine/board/board.ts';
-import { BOARDS, boardNamed } from '../../machine/board/boards.ts';
+import { BOARDS, findBoard } from '../../machine/board/boards.ts';
 import type { Program } from '../../machine/board/machine-api.ts';
 import { findWorkload, WORKLOADS } from '../../workloads/registry.ts';
 import type { Phase } from '../../workloads/lib/program.ts';
@@ -34,7 +34,7 @@ const WORKLOAD_FOLDER = '/usr/libexec/cyclelab';
 
 /** Throws UserError when a name does not exist or a value is out of range. */
 export function resolveExperiment(experiment: Experiment): ResolvedExperiment {
-  const board = boardNamed(experiment.board);
+  const board = findBoard(experiment.board);
   if (board === undefined) {
     const known = BOARDS.map(({ name }) => name);
     throw unknownName({ kind: 'board', name: experiment.board, known, place: '--board' });

@@ -98,6 +98,7 @@ function differingTotals(
     replayed as unknown as JsonValue,
   );
   if (found === null) return undefined;
-  const text = (value: JsonValue | undefined): string => JSON.stringify(value) ?? 'absent';
+  const text = (value: JsonValue | undefined): string =>
+    value === undefined ? 'absent' : JSON.stringify(value);
   return `${MANIFEST_FILE}, ${found.path}: recorded ${text(found.recorded)}, replayed ${text(found.replayed)}`;
 }

@@ -421,6 +421,9 @@ function runBlock(cpu: usize, code: usize, record: usize): usize {
       case Op.Syscall:
         finishAndLeave(cpu, code, immediate(word), ExitReason.SYSCALL, 0);
         return 0;
+      case Op.Dispatch:
+        finishAndLeave(cpu, code, immediate(word), ExitReason.DISPATCH, 0);
+        return 0;
       case Op.Exception:
         store<u64>(cpu, secondImmediate(word), Cpu.RIP);
         store<i32>(cpu, <i32>immediate(word), Cpu.EXIT_INFO);

@@ -32,7 +32,7 @@ const EFFECTS: ReadonlyMap<Op, Effect> = new Map([
   ...[Op.Load, Op.Store, Op.ProbeWrite, Op.LoadVector, Op.StoreVector, Op.TrapIf].map(
     (op): [Op, Effect] => [op, Effect.EXIT],
   ),
-  ...[Op.Jump, Op.Branch, Op.JumpIndirect, Op.Syscall, Op.Exception, Op.Marker].map(
+  ...[Op.Jump, Op.Branch, Op.JumpIndirect, Op.Syscall, Op.Exception, Op.Marker, Op.Dispatch].map(
     (op): [Op, Effect] => [op, Effect.EXIT],
   ),
 ]);

@@ -4,7 +4,7 @@
  * and MAP_POPULATE (accepted, no effect), huge pages, resource limits but RLIMIT_AS.
  */
 import { TASK_SIZE } from '../arch/x86/model/address-map.ts';
-import { F } from '../arch/x86/model/function-ids.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
 import { PAGE_BYTES } from '../arch/x86/model/physical-memory.ts';
 import { Errno } from '../include/uapi/asm-generic/errno.ts';
 import { Map, Prot } from '../include/uapi/asm-generic/mman.ts';
@@ -17,6 +17,8 @@ import {
   masPreallocate,
   masPrev,
   masStorePrealloc,
+  MOVE_PIVOT,
+  STORE,
   mtFind,
 } from '../lib/maple_tree.ts';
 import { pageAlign } from './align.ts';
@@ -62,7 +64,7 @@ export function vmMmapPgoff(kernel: Kernel, mm: MmStruct, request: MapRequest): 
 
 function doMmap(kernel: Kernel, mm: MmStruct, request: MapRequest): number {
   const { cpu } = kernel;
-  cpu.run(F.do_mmap, 124);
+  cpu.run(F.do_mmap, 127);
   cpu.stack(256, 2);
   const length = pageAlign(request.length);
   if (request.length === 0) return -Errno.EINVAL;
@@ -269,7 +271,7 @@ function extendNeighbour(kernel: Kernel, mm: MmStruct, shape: VmaShape): boolean
     after.pgoff = shape.pgoff;
   }
   cpu.run(F.vma_mas_store, 18);
-  masStorePrealloc(kernel, caches.mapleNode, mm.vmas, shape.start, nodes, true);
+  masStorePrealloc(kernel, caches.mapleNode, mm.vmas, shape.start, nodes, MOVE_PIVOT);
   cpu.run(F.khugepaged_enter_vma, 18);
   cpu.run(F.perf_event_mmap, 24);
   return true;
@@ -332,7 +334,7 @@ function growBreak(kernel: Kernel, mm: MmStruct, current: number, wanted: number
   cpu.run(F.vma_adjust_trans_huge, 38);
   if (added !== null) mm.vmas.insert(added);
   else before.end = wanted;
-  masStorePrealloc(kernel, caches.mapleNode, mm.vmas, current, nodes, extend);
+  masStorePrealloc(kernel, caches.mapleNode, mm.vmas, current, nodes, extend ? MOVE_PIVOT : STORE);
   cpu.run(F.khugepaged_enter_vma, 18);
   cpu.run(F.hugepage_vma_check, 39);
   cpu.run(F.perf_event_mmap, 24);

@@ -2,7 +2,7 @@
 import { findPte, NX_HIGH, Pte, readLow, writeEntry } from '../arch/x86/mm/pgtable.ts';
 import { flushTlbMmRange } from '../arch/x86/mm/tlbflush.ts';
 import { TASK_SIZE } from '../arch/x86/model/address-map.ts';
-import { F } from '../arch/x86/model/function-ids.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
 import { PAGE_BYTES } from '../arch/x86/model/physical-memory.ts';
 import { Errno } from '../include/uapi/asm-generic/errno.ts';
 import { Prot } from '../include/uapi/asm-generic/mman.ts';
@@ -12,7 +12,7 @@ import { downWriteKillable, upWrite } from '../kernel/locking/rwsem.ts';
 import { spinLock, spinUnlock } from '../kernel/locking/spinlock.ts';
 import { masFind, masFindNext, masPrev, masWalk } from '../lib/maple_tree.ts';
 import { pageAlign } from './align.ts';
-import { absorbNext, canMerge, mergeRefused, splitVma } from './vma.ts';
+import { absorbNext, canMerge, lookAround, splitVma } from './vma.ts';
 
 /** do_mprotect_pkey */
 export function doMprotect(
@@ -121,9 +121,12 @@ function mergeAround(kernel: Kernel, mm: MmStruct, vma: Vma): void {
   const index = mm.vmas.indexAbove(vma.start);
   const before = index > 0 ? list[index - 1] : undefined;
   const after = index + 1 < list.length ? list[index + 1] : undefined;
-  mergeRefused(kernel, mm, vma.start);
-  if (after !== undefined && canMerge(vma, after)) absorbNext(kernel, mm, vma, after);
-  if (before !== undefined && canMerge(before, vma)) absorbNext(kernel, mm, before, vma);
+  const joinsAfter = after !== undefined && canMerge(vma, after);
+  const joinsBefore = before !== undefined && canMerge(before, vma);
+  lookAround(kernel, mm, vma.start, joinsBefore || joinsAfter);
+  if (joinsBefore && joinsAfter) absorbNext(kernel, mm, before, [vma, after]);
+  else if (joinsAfter) absorbNext(kernel, mm, vma, [after]);
+  else if (joinsBefore) absorbNext(kernel, mm, before, [vma]);
 }
 
 /** change_protection over the entries that exist. */

@@ -12,7 +12,7 @@ import {
 } from '../arch/x86/mm/pgtable.ts';
 import { flushTlbMmRange, PTI_USER_PGD } from '../arch/x86/mm/tlbflush.ts';
 import { TASK_SIZE } from '../arch/x86/model/address-map.ts';
-import { F } from '../arch/x86/model/function-ids.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
 import { PAGE_BYTES, PAGE_SHIFT } from '../arch/x86/model/physical-memory.ts';
 import { Errno } from '../include/uapi/asm-generic/errno.ts';
 import type { MmStruct, Vma } from '../include/linux/mm_types.ts';
@@ -21,6 +21,7 @@ import { downgradeWrite, downWriteKillable, upRead, upWrite } from '../kernel/lo
 import { spinLock, spinUnlock } from '../kernel/locking/spinlock.ts';
 import { condResched } from '../kernel/sched/cond_resched.ts';
 import {
+  ERASE,
   masCheckDetached,
   masFind,
   masFindDetached,
@@ -83,7 +84,7 @@ export function doMunmapLocked(kernel: Kernel, mm: MmStruct, start: number, end:
   cpu.run(F.userfaultfd_unmap_prep, 46);
   masFind(cpu, mm.vmas, start, true);
   for (const vma of detached) mm.vmas.remove(vma);
-  masStorePrealloc(kernel, caches.mapleNode, mm.vmas, start, nodes);
+  masStorePrealloc(kernel, caches.mapleNode, mm.vmas, start, nodes, ERASE);
   downgradeWrite(cpu, mm.address + 64);
   unmapRegion(kernel, mm, detached, start, end);
   for (const vma of detached) {
@@ -200,7 +201,7 @@ function unmapSingle(
   }
   const pages = gather.userFrames.length - before;
   // Empty entries cost 7 instructions each, pages the rest of their branch.
-  cpu.run(F.unmap_page_range, tables === 0 ? 131 : 398 * tables + 7 * ptes + 81 * pages);
+  cpu.run(F.unmap_page_range, tables === 0 ? 131 : 399 * tables + 7 * ptes + 79 * pages);
 }
 
 /** The stretches of start .. end whose last-level table exists, one table each. */
@@ -297,7 +298,12 @@ export function freePgdRange(
   freeLevel(kernel, mm, mm.pgd, 0, range, gather);
   const freed = gather.tableFrames.length - before;
   cpu.runCalls(F.p4d_offset, 6, 2);
-  cpu.run(F.free_pgd_range, freed === 0 ? 38 : 130 + 77 * freed);
+  // Alone in its 512 GiB, the range drops the top entry too, and that alone asks for a flush.
+  const top = 2 ** LEVEL_SHIFTS[0];
+  const slot = Math.floor(range.start / top) * top;
+  const alone = range.floor <= slot && range.ceiling >= slot + top;
+  if (alone) gather.flush = true;
+  cpu.run(F.free_pgd_range, freed === 0 && !alone ? 38 : 130 + 77 * freed);
 }
 
 function freeLevel(
@@ -356,13 +362,13 @@ function tlbFinish(
   end: number,
 ): void {
   const { cpu } = kernel;
-  cpu.run(F.tlb_finish_mmu, gather.flush ? 51 : 24);
+  const frames = gather.userFrames.length + gather.tableFrames.length;
+  cpu.run(F.tlb_finish_mmu, !gather.flush ? 24 : frames > 0 ? 51 : 63);
   if (gather.flush) {
     // Freed page tables force a flush of the whole address space.
     const whole = gather.tableFrames.length > 0;
     flushTlbMmRange(kernel, mm, whole ? 0 : start, whole ? TASK_SIZE : end);
   }
-  const frames = gather.userFrames.length + gather.tableFrames.length;
   cpu.run(F.tlb_batch_pages_flush, frames === 0 ? 21 : 39);
   if (frames > 0) releasePages(kernel, mm, gather.userFrames, gather.tableFrames);
 }

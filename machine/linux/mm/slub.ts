@@ -6,7 +6,7 @@
 import { assert } from '../../core/assert.ts';
 import { Cause } from '../../core/ledger/cause.ts';
 import { ImageData, PerCpu } from '../arch/x86/model/address-map.ts';
-import { F } from '../arch/x86/model/function-ids.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
 import { PAGE_BYTES, PAGE_SHIFT } from '../arch/x86/model/physical-memory.ts';
 import { condResched } from '../kernel/sched/cond_resched.ts';
 import type { PageSource } from './page_alloc.ts';
@@ -84,7 +84,7 @@ export class KmemCache {
   /** kmem_cache_free_bulk */
   freeBulk(source: PageSource, objects: number[]): void {
     const { cpu } = source;
-    cpu.run(F.kmem_cache_free_bulk, 4 + 52 * objects.length);
+    cpu.run(F.kmem_cache_free_bulk, 82 + 58 * objects.length);
     cpu.writePerCpu(PerCpu.SLAB_CACHES + this.index * 32);
     cpu.run(F.cache_from_obj, 29);
     for (const object of objects) {

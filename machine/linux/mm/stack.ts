@@ -1,9 +1,9 @@
 /** Stack growth, after Linux 6.1 mm/mmap.c (expand_downwards). */
-import { F } from '../arch/x86/model/function-ids.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
 import { PAGE_BYTES } from '../arch/x86/model/physical-memory.ts';
 import { type MmStruct, Vm, type Vma } from '../include/linux/mm_types.ts';
 import type { Kernel } from '../init/kernel.ts';
-import { masPreallocate, masStorePrealloc } from '../lib/maple_tree.ts';
+import { masPreallocate, masStorePrealloc, MOVE_PIVOT } from '../lib/maple_tree.ts';
 import { anonVmaPrepare } from './rmap.ts';
 
 /** RLIMIT_STACK: 8 MiB. */
@@ -25,7 +25,7 @@ export function expandStack(kernel: Kernel, mm: MmStruct, vma: Vma, address: num
     return false;
   }
   const { cpu, caches } = kernel;
-  cpu.run(F.expand_downwards, 230);
+  cpu.run(F.expand_downwards, 150);
   if (!anonVmaPrepare(kernel, mm, vma)) return false;
   const nodes = masPreallocate(kernel, caches.mapleNode);
   if (nodes === null) return false;
@@ -33,6 +33,6 @@ export function expandStack(kernel: Kernel, mm: MmStruct, vma: Vma, address: num
   vma.start = start;
   vma.pgoff -= pages;
   mm.totalVm += pages;
-  masStorePrealloc(kernel, caches.mapleNode, mm.vmas, start, nodes, true);
+  masStorePrealloc(kernel, caches.mapleNode, mm.vmas, start, nodes, MOVE_PIVOT);
   return true;
 }

@@ -3,7 +3,7 @@
  * uncharging of mm/memcontrol.c. Costs only; the lists themselves wait for reclaim.
  */
 import { ImageData, PerCpu } from '../arch/x86/model/address-map.ts';
-import { F } from '../arch/x86/model/function-ids.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
 import type { MmStruct } from '../include/linux/mm_types.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { spinLockIrqsave, spinUnlockIrqrestore } from '../kernel/locking/spinlock.ts';
@@ -67,7 +67,7 @@ export function releasePages(
   cpu.run(F.free_pages_and_swap_cache, 20 + 5 * count);
   lruAddDrain(kernel, mm);
   cpu.runCalls(F.free_swap_cache, 13 * count + 3 * userFrames.length, count);
-  cpu.run(F.release_pages, 121 + 44 * count);
+  cpu.run(F.release_pages, 32 + 133 * userFrames.length + 44 * tableFrames.length);
   if (userFrames.length > 0) lockLruvec(kernel);
   for (let i = 0; i < userFrames.length; i++) {
     cpu.run(F.lru_gen_del_folio, 17);
@@ -79,7 +79,7 @@ export function releasePages(
   cpu.runCalls(F.__list_add_valid, 17 * count, count);
   if (userFrames.length > 0) spinUnlockIrqrestore(cpu);
   cpu.run(F.__mem_cgroup_uncharge_list, 28 + 7 * count);
-  cpu.runCalls(F.uncharge_folio, 45 * userFrames.length + 22 * tableFrames.length, count);
+  cpu.runCalls(F.uncharge_folio, 8 + 37 * userFrames.length + 22 * tableFrames.length, count);
   cpu.run(F.uncharge_batch, 34);
   countMemcgEvents(cpu);
   cpu.run(F.memcg_check_events, 7);

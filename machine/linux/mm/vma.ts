@@ -2,9 +2,11 @@
  * Making, splitting and merging mappings, after Linux 6.1 mm/mmap.c (vma_merge, __split_vma,
  * __vma_adjust) and kernel/fork.c (vm_area_alloc).
  */
-import { F } from '../arch/x86/model/function-ids.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
 import type { MmStruct, Vma } from '../include/linux/mm_types.ts';
 import type { Kernel } from '../init/kernel.ts';
+import { downWrite, upWrite } from '../kernel/locking/rwsem.ts';
+import { listDelEntryValid } from '../lib/list_debug.ts';
 import { masDestroyEmpty, masPreallocate, masStorePrealloc, mtFind } from '../lib/maple_tree.ts';
 
 export type VmaShape = Omit<Vma, 'address' | 'anonVma' | 'anonChain'>;
@@ -63,34 +65,55 @@ export function splitVma(kernel: Kernel, mm: MmStruct, vma: Vma, address: number
   return upper;
 }
 
-/** Joins `right`, in the tree, into `left`: __vma_adjust with a mapping to remove. */
-export function absorbNext(kernel: Kernel, mm: MmStruct, left: Vma, right: Vma): boolean {
+/** Joins the mappings that follow `left` into it: __vma_adjust with one or two to remove. */
+export function absorbNext(
+  kernel: Kernel,
+  mm: MmStruct,
+  left: Vma,
+  rights: readonly Vma[],
+): boolean {
   const { cpu, caches } = kernel;
   cpu.run(F.__vma_adjust, 219);
+  mtFind(cpu, mm.vmas, left.start, false);
   mtFind(cpu, mm.vmas, left.start, false);
   const nodes = masPreallocate(kernel, caches.mapleNode);
   if (nodes === null) return false;
   cpu.run(F.vma_adjust_trans_huge, 32);
-  left.end = right.end;
-  mm.vmas.remove(right);
-  if (left.anonVma === 0) {
-    left.anonVma = right.anonVma;
-    left.anonChain = right.anonChain;
-  } else if (right.anonVma !== 0) {
-    caches.anonVma.free(kernel, right.anonVma);
-    caches.anonVmaChain.free(kernel, right.anonChain);
+  for (const right of rights) {
+    left.end = right.end;
+    mm.vmas.remove(right);
+    adoptAnonVma(kernel, left, right);
   }
   cpu.run(F.vma_mas_store, 18);
   masStorePrealloc(kernel, caches.mapleNode, mm.vmas, left.start, nodes);
-  vmAreaFree(kernel, right);
+  for (const right of rights) vmAreaFree(kernel, right);
   masDestroyEmpty(cpu);
+  cpu.run(F.khugepaged_enter_vma, 18);
   return true;
 }
 
-/** vma_merge's look at the two neighbours when nothing comes of it. */
-export function mergeRefused(kernel: Kernel, mm: MmStruct, address: number): void {
+/** The joined mapping keeps one anon_vma; that of `right` goes if there are two. */
+function adoptAnonVma(kernel: Kernel, left: Vma, right: Vma): void {
+  const { cpu, caches } = kernel;
+  if (left.anonVma === 0) {
+    left.anonVma = right.anonVma;
+    left.anonChain = right.anonChain;
+    return;
+  }
+  if (right.anonVma === 0) return;
+  cpu.run(F.unlink_anon_vmas, 82);
+  downWrite(cpu, right.anonVma);
+  cpu.run(F.anon_vma_interval_tree_remove, 48);
+  listDelEntryValid(cpu);
+  upWrite(cpu, right.anonVma);
+  caches.anonVma.freeQuietly(right.anonVma);
+  caches.anonVmaChain.free(kernel, right.anonChain);
+}
+
+/** vma_merge's look at the two neighbours. */
+export function lookAround(kernel: Kernel, mm: MmStruct, address: number, merges: boolean): void {
   const { cpu } = kernel;
-  cpu.run(F.vma_merge, 61);
-  mtFind(cpu, mm.vmas, address, true);
-  mtFind(cpu, mm.vmas, address, true);
+  cpu.run(F.vma_merge, merges ? 121 : 61);
+  mtFind(cpu, mm.vmas, address, !merges);
+  mtFind(cpu, mm.vmas, address, !merges);
 }

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { lab, labRun, withTemporaryFolder } from './lab.ts';
 
-const STORM = ['vdso-vs-syscall', '--param', 'operations=200', '--param', 'clock=monotonic'];
+const STORM = ['vdso-vs-syscall', '--param', 'operations=200', '--param', 'clock=MONOTONIC'];
 
 interface CompareJson {
   readonly variants: readonly {

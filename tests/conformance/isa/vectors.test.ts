@@ -1,5 +1,5 @@
 /**
- * The interpreter against a real processor: every form of forms.txt (what real programs execute,
+ * Both executors against a real processor: every form of forms.txt (what real programs execute,
  * most frequent first) and more-forms.txt, with random operands and states, recorded natively.
  */
 import { readFileSync } from 'node:fs';
@@ -8,7 +8,8 @@ import { describe, expect, test, vi } from 'vitest';
 import { BareMachine, InterpreterExecutor } from './bare-machine.ts';
 import { decodeFixture, NO_TRAP } from './fixture.ts';
 import type { Fixture } from './fixture.ts';
-import { placeCode, replay } from './replay.ts';
+import { codeAddress, placeCode, replay } from './replay.ts';
+import { TranslatorExecutor } from './translator-executor.ts';
 
 const HERE = import.meta.dirname;
 
@@ -29,36 +30,49 @@ function listedForms(): string[] {
   return lines.map((line) => (line.split('\t')[0] ?? '').trim());
 }
 
-/** Replays every `stride`th vector through the interpreter; returns what differs. */
-function failuresOf(vectors: Fixture, options: { filter: boolean; stride: number }): string[] {
-  const machine = new BareMachine({ filter: options.filter });
-  const executor = new InterpreterExecutor(machine);
-  placeCode(machine, vectors.vectors);
+type ExecutorName = 'interpreter' | 'translator';
+
+/** What an executor gets wrong, every `stride`th vector; at most the first 20 failures. */
+function failuresOf(
+  name: ExecutorName,
+  filter: boolean,
+  stride: number,
+  recorded = fixture,
+): string[] {
+  const machine = new BareMachine({ filter });
+  placeCode(machine, recorded.vectors);
+  const chosen = recorded.vectors.flatMap((_, index) => (index % stride === 0 ? [index] : []));
+  const executor =
+    name === 'interpreter'
+      ? new InterpreterExecutor(machine)
+      : new TranslatorExecutor(machine, filter, chosen.map(codeAddress));
   const failures: string[] = [];
-  vectors.vectors.forEach((vector, index) => {
-    if (index % options.stride !== 0) return;
+  for (const index of chosen) {
+    const vector = recorded.vectors[index];
+    if (vector === undefined) continue;
     const differences = replay(machine, executor, vector, index);
-    if (differences.length > 0) {
-      const code = Buffer.from(vector.code).toString('hex');
-      const form = vectors.forms[vector.form] ?? '';
-      failures.push(`${form}: ${code} seed ${String(vector.seed)}: ${differences.join('; ')}`);
-    }
-  });
-  return failures;
+    if (differences.length === 0) continue;
+    const code = Buffer.from(vector.code).toString('hex');
+    const form = recorded.forms[vector.form] ?? '';
+    failures.push(`${form}: ${code} seed ${String(vector.seed)}: ${differences.join('; ')}`);
+  }
+  return failures.slice(0, 20);
 }
 
 describe('instruction vectors', () => {
-  test('through the interpreter', () => {
-    expect(failuresOf(fixture, { filter: true, stride: 1 }).slice(0, 20)).toEqual([]);
+  // Without the filter every access takes the slow path; a sample of the vectors shows as much.
+  test.each([
+    { name: 'interpreter', filter: true, stride: 1 },
+    { name: 'interpreter', filter: false, stride: 5 },
+    { name: 'translator', filter: true, stride: 1 },
+    { name: 'translator', filter: false, stride: 5 },
+  ] as const)('through the $name, filter $filter', ({ name, filter, stride }) => {
+    expect(failuresOf(name, filter, stride)).toEqual([]);
   });
 
-  test('through the interpreter, every access on the slow path', () => {
-    expect(failuresOf(fixture, { filter: false, stride: 5 }).slice(0, 20)).toEqual([]);
-  });
-
-  test('under every rounding mode, DAZ and FTZ', () => {
+  test('under every rounding mode, DAZ and FTZ, which is the interpreter alone', () => {
     const rounded = readFixture('mxcsr-vectors.bin');
-    expect(failuresOf(rounded, { filter: true, stride: 1 }).slice(0, 20)).toEqual([]);
+    expect(failuresOf('interpreter', true, 1, rounded)).toEqual([]);
   });
 
   test('cover every listed form', () => {

@@ -16,7 +16,7 @@ export function runProgram(input: ProgramInput): ProgramResult {
     board,
     commandLine: '',
     seed,
-    program: { path: '/usr/bin/program', bytes: elf, argv, env },
+    program: { path: '/tmp/cyclelab-counts-000000/program', bytes: elf, argv, env },
     phases: [],
     trace: DISCARD,
     events: new Set(),

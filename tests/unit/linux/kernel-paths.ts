@@ -25,15 +25,23 @@ interface Operation {
   readonly measured: Step;
 }
 
+/** The address is a hint, as in the counted program. */
 const map = (address: number, pages: number, prot = PROT_RW): Step =>
-  call('mmap', address, pages * PAGE, prot, PRIVATE_ANONYMOUS | (address === 0 ? 0 : 0x10), -1, 0);
+  call('mmap', address, pages * PAGE, prot, PRIVATE_ANONYMOUS, -1, 0);
 const touch = (address: number): Step => fault(address, 6);
 const warmBuffer = [touch(BUFFER)];
 
 const op = (measured: Step, ...before: Step[]): Operation => ({ before, measured });
 
-/** Mappings that the counting process has: enough for a tree of two levels. */
-const CROWD: Step[] = Array.from({ length: 10 }, (_, i) => map(0x7000000000 + i * 0x10000, 1, (i % 2) * 2 + 1));
+/**
+ * Mappings that the counting process has, enough for a tree of two levels, and an munmap, which
+ * empties the batch of new pages.
+ */
+const CROWD: Step[] = [
+  ...Array.from({ length: 6 }, (_, i) => map(0x7000000000 + i * 0x10000, 1, (i % 2) * 2 + 1)),
+  map(FAR, 1),
+  call('munmap', FAR, PAGE),
+];
 
 /** By the data set's names. */
 export const OPERATIONS: Readonly<Record<string, Operation>> = {
@@ -62,18 +70,53 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   mmap_anon_4k_newvma: op(map(FAR, 1), ...CROWD),
   munmap_4k_untouched: op(call('munmap', FAR, PAGE), ...CROWD, map(FAR, 1)),
   munmap_touched_1: op(call('munmap', FAR, PAGE), ...CROWD, map(FAR, 1), touch(FAR)),
-  munmap_touched_256: op(call('munmap', FAR, 256 * PAGE), ...CROWD, map(FAR, 256), ...touchAll(FAR, 256)),
-  madvise_dontneed_1: op(call('madvise', FAR, PAGE, 4), ...CROWD, map(FAR, 4), touch(FAR + PAGE), call('madvise', FAR + PAGE, PAGE, 4), touch(FAR)),
+  munmap_touched_256: op(
+    call('munmap', FAR, 256 * PAGE),
+    ...CROWD,
+    map(FAR, 256),
+    ...touchAll(FAR, 256),
+  ),
+  madvise_dontneed_1: op(
+    call('madvise', FAR, PAGE, 4),
+    ...CROWD,
+    map(FAR, 4),
+    touch(FAR + PAGE),
+    call('madvise', FAR + PAGE, PAGE, 4),
+    touch(FAR),
+  ),
   mprotect_1page_to_ro: op(call('mprotect', FAR, PAGE, 1), ...CROWD, map(FAR, 1), touch(FAR)),
-  mprotect_1page_to_rw: op(call('mprotect', FAR, PAGE, 3), ...CROWD, map(FAR, 1), touch(FAR), call('mprotect', FAR, PAGE, 1)),
-  mprotect_split_middle_of16: op(call('mprotect', FAR + 8 * PAGE, PAGE, 1), ...CROWD, map(FAR, 16), ...touchAll(FAR, 16)),
-  mprotect_merge_back: op(call('mprotect', FAR + 8 * PAGE, PAGE, 3), ...CROWD, map(FAR, 16), ...touchAll(FAR, 16), call('mprotect', FAR + 8 * PAGE, PAGE, 1)),
+  mprotect_1page_to_rw: op(
+    call('mprotect', FAR, PAGE, 3),
+    ...CROWD,
+    map(FAR, 1),
+    touch(FAR),
+    call('mprotect', FAR, PAGE, 1),
+  ),
+  mprotect_split_middle_of16: op(
+    call('mprotect', FAR + 8 * PAGE, PAGE, 1),
+    ...CROWD,
+    map(FAR, 16),
+    ...touchAll(FAR, 16),
+  ),
+  mprotect_merge_back: op(
+    call('mprotect', FAR + 8 * PAGE, PAGE, 3),
+    ...CROWD,
+    map(FAR, 16),
+    ...touchAll(FAR, 16),
+    call('mprotect', FAR + 8 * PAGE, PAGE, 1),
+  ),
   brk_query: op(call('brk', 0)),
   brk_grow_4k: op(growHeap(2 * PAGE), ...CROWD, growHeap(PAGE)),
   brk_shrink_4k_untouched: op(growHeap(PAGE), ...CROWD, growHeap(2 * PAGE)),
   fault_anon_write: op(touch(FAR + PAGE), ...CROWD, map(FAR, 4), touch(FAR)),
   fault_anon_read_zeropage: op(fault(FAR + PAGE, 4), ...CROWD, map(FAR, 4), fault(FAR, 4)),
-  fault_anon_write_after_zeropage: op(fault(FAR + PAGE, 7), ...CROWD, map(FAR, 4), touch(FAR), fault(FAR + PAGE, 4)),
+  fault_anon_write_after_zeropage: op(
+    fault(FAR + PAGE, 7),
+    ...CROWD,
+    map(FAR, 4),
+    touch(FAR),
+    fault(FAR + PAGE, 4),
+  ),
   fault_anon_write_new_pagetable: op(touch(FAR), ...CROWD, map(FAR, 4)),
 };
 
@@ -112,7 +155,12 @@ export interface PathCount {
 }
 
 /** Runs one operation in a fresh kernel and counts it. */
-export function countPath(name: string, boot: Boot): PathCount {
+/** `functions`, when given, receives calls and instructions by function. */
+export function countPath(
+  name: string,
+  boot: Boot,
+  functions?: Map<string, [calls: number, instructions: number]>,
+): PathCount {
   const { commandLine, features } = BOOTS[boot];
   const scripted = new ScriptedKernel({ board: SIMPLE, commandLine, features });
   const { before, measured } = OPERATIONS[name];
@@ -125,6 +173,7 @@ export function countPath(name: string, boot: Boot): PathCount {
   const marked: Step = (s) => {
     s.kernel.cpu.settle();
     begin = note();
+    if (functions !== undefined) s.closeWindow();
     return measured(s);
   };
   scripted.play(
@@ -133,6 +182,9 @@ export function countPath(name: string, boot: Boot): PathCount {
     marked,
     look(() => {
       end = note();
+      if (functions === undefined) return;
+      scripted.kernel.cpu.settle();
+      for (const [fn, counts] of scripted.closeWindow()) functions.set(fn, counts);
     }),
   );
   return { instructions: end.instructions - begin.instructions, ticks: end.clock - begin.clock };

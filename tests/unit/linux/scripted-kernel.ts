@@ -140,6 +140,19 @@ export class ScriptedKernel {
     data.setBigInt64(this.state.block + Cpu.LEFT, BigInt(limit - clock), true);
   }
 
+  /** Closes a ledger window. Returns calls and instructions by function. */
+  closeWindow(): Map<string, [number, number]> {
+    this.ledger.closeWindow('next', [this.state.clock]);
+    const window = this.ledger.windows.length - 1;
+    const rows = this.ledger.rows.filter((row) => row.window === window);
+    return new Map(
+      rows.map(({ symbol, count, instructions }) => [
+        this.symbols.at(symbol).name,
+        [count, instructions],
+      ]),
+    );
+  }
+
   /** rax as the last call left it. */
   get result(): bigint {
     return BigInt.asIntN(64, this.state.register(Gpr.RAX));

@@ -14,8 +14,9 @@ import type { Ledger } from '../../../../core/ledger/ledger.ts';
 import type { Ticks } from '../../../../core/units.ts';
 import { BlockRecord, Stall } from '../../../../hardware/layout.ts';
 import type { KernelAccess, RecordAddress } from '../../../../hardware/processor.ts';
-import { High, PAGE_STRUCT_BYTES, PerCpu } from './address-map.ts';
-import { F } from './function-ids.ts';
+import type { PerCpu } from './address-map.ts';
+import { High, PAGE_STRUCT_BYTES } from './address-map.ts';
+import { F } from './generated/function-ids.ts';
 import type { KernelText } from './kernel-text.ts';
 import type { KernelTicks } from './kernel-ticks.ts';
 import type { Platform, PlatformCpu } from './platform.ts';
@@ -225,7 +226,8 @@ export class KernelCpu {
 
   /** Remembers the stall cells of the function that runs. */
   private saveStalls(): void {
-    for (let stall = 0; stall < Stall.COUNT; stall++) this.savedStalls[stall] = this.stallCell(stall);
+    for (let stall = 0; stall < Stall.COUNT; stall++)
+      this.savedStalls[stall] = this.stallCell(stall);
   }
 
   /** Divides what the cells have gained since by the board's overlap. Returns the ticks that remain. */
