@@ -12,8 +12,7 @@ export interface Topic {
   readonly load: () => Promise<readonly Row[]>;
 }
 
-const loadCatalogue = (): Promise<typeof import('../../machine/board/catalogue.ts')> =>
-  import('../../machine/board/catalogue.ts');
+const loadCatalogue = async () => import('../../machine/board/catalogue.ts');
 
 async function workloads(): Promise<Row[]> {
   const { WORKLOADS } = await import('../../workloads/registry.ts');

@@ -39,7 +39,7 @@ const EFFECTS: ReadonlyMap<Op, Effect> = new Map([
 
 function effectOf(op: IrOp): Effect {
   if (op.op === Op.Call) {
-    return HELPERS[Number(op.imm)]?.spills === true ? Effect.EXIT : Effect.STATE;
+    return HELPERS[Number(op.imm)]?.spills ? Effect.EXIT : Effect.STATE;
   }
   // Conditional: the old flags may survive it, so it neither kills nor lets die.
   if (op.op === Op.FlagsIf || op.op === Op.CallResult) return Effect.STATE;
@@ -52,7 +52,7 @@ function liveOps(ops: readonly IrOp[], temps: number): Uint8Array {
   const used = new Uint8Array(temps);
   let flagsObserved = true;
   for (let index = ops.length - 1; index >= 0; index--) {
-    const op = ops[index] as IrOp;
+    const op = ops[index];
     const effect = effectOf(op);
     if (effect === Effect.SETS_FLAGS) {
       if (!flagsObserved) continue;

@@ -2,13 +2,8 @@
 import { FlagKind, NONE, Op, Width, type IrOp } from '../cpu/ir.ts';
 import type { BlockEmitter, PendingFlags, ValueEmitter } from './block-emitter.ts';
 import { CoreFunction } from './core-imports.ts';
-import {
-  FlagOperand,
-  pushCondition,
-  pushFlagsImage,
-  pushImageCondition,
-  type FlagSource,
-} from './flag-code.ts';
+import type { FlagOperand } from './flag-code.ts';
+import { pushCondition, pushFlagsImage, pushImageCondition, type FlagSource } from './flag-code.ts';
 import { subtractionOf } from './liveness.ts';
 import type { KnownFlags } from './region-context.ts';
 import { ValueType, Wasm } from './wasm-opcodes.ts';

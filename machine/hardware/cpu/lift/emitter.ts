@@ -3,8 +3,8 @@
  * operands. Nothing here knows an instruction.
  */
 import { Cpu } from '../../layout.ts';
-import { Helper, NONE, Op, Width } from '../ir.ts';
-import type { IrOp } from '../ir.ts';
+import { NONE, Op, Width } from '../ir.ts';
+import type { IrOp, Helper } from '../ir.ts';
 import { OperandKind } from '../decode.ts';
 import type { Decoded, MemoryOperand, Operand } from '../decode.ts';
 

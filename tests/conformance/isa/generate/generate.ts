@@ -110,7 +110,7 @@ function runNatively(
   const input = Buffer.alloc(seeds.length * INPUT_BYTES);
   seeds.forEach((seed, n) => {
     const at = n * INPUT_BYTES;
-    const code = codes[n] as Uint8Array;
+    const code = codes[n];
     const state = inputState(seed);
     input.writeBigUInt64LE(BigInt(code.length), at);
     input.set(code, at + 8);
@@ -220,12 +220,7 @@ const output = runNatively(
   codes,
 );
 const vectors = planned.map((entry, n) =>
-  outcome(
-    entry,
-    codes[n] as Uint8Array,
-    n,
-    output.subarray(n * OUTPUT_BYTES, (n + 1) * OUTPUT_BYTES),
-  ),
+  outcome(entry, codes[n], n, output.subarray(n * OUTPUT_BYTES, (n + 1) * OUTPUT_BYTES)),
 );
 const bytes = encodeFixture({ forms, vectors });
 writeFileSync(path.join(HERE, '..', 'vectors.bin'), bytes);

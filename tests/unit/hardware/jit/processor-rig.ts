@@ -72,8 +72,14 @@ export class ProcessorRig {
   observe(reason: number): unknown {
     this.settle();
     this.ledger.closeWindow('end', [this.state.clock]);
-    const { left, result, source, aux, op, ...state } = snapshotState(this.machine, reason);
-    void [left, result, source, aux, op];
+    const {
+      left: _left,
+      result: _result,
+      source: _source,
+      aux: _aux,
+      op: _op,
+      ...state
+    } = snapshotState(this.machine, reason);
     return {
       reason,
       state,
