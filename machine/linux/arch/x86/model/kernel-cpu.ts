@@ -16,7 +16,7 @@ import { BlockRecord, Stall } from '../../../../hardware/layout.ts';
 import type { KernelAccess, RecordAddress } from '../../../../hardware/processor.ts';
 import type { PerCpu } from './address-map.ts';
 import { High, PAGE_STRUCT_BYTES } from './address-map.ts';
-import { F } from './function-ids.ts';
+import { F } from './generated/function-ids.ts';
 import type { KernelText } from './kernel-text.ts';
 import type { KernelTicks } from './kernel-ticks.ts';
 import type { Platform, PlatformCpu } from './platform.ts';
