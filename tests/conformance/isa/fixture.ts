@@ -1,5 +1,4 @@
 /** The fixture of instruction vectors: what a real processor did with each; see generate/. */
-import { WINDOW_BYTES } from './inputs.ts';
 
 export const NO_TRAP = 255;
 

@@ -6,7 +6,6 @@
 import { join } from 'node:path';
 
 import { FIXTURES } from './fixtures.ts';
-import type { Fixture, Golden } from './fixtures.ts';
 import type { BinaryRecipe, Case } from './programs.ts';
 
 export const LARGE_GOLDENS = join(FIXTURES, 'large-goldens.json');
