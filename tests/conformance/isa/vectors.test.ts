@@ -48,7 +48,7 @@ function failuresOf(
       : new TranslatorExecutor(machine, filter, chosen.map(codeAddress));
   const failures: string[] = [];
   for (const index of chosen) {
-    const vector = recorded.vectors[index];
+    const vector = recorded.vectors.at(index);
     if (vector === undefined) continue;
     const differences = replay(machine, executor, vector, index);
     if (differences.length === 0) continue;
