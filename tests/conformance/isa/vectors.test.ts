@@ -4,13 +4,15 @@
  */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { BareMachine, InterpreterExecutor } from './bare-machine.ts';
 import { decodeFixture, NO_TRAP } from './fixture.ts';
 import { codeAddress, placeCode, replay } from './replay.ts';
 import { TranslatorExecutor } from './translator-executor.ts';
 
 const HERE = import.meta.dirname;
+
+vi.setConfig({ testTimeout: 60_000 });
 const fixture = decodeFixture(readFileSync(path.join(HERE, 'vectors.bin')));
 
 /** Vectors of forms.txt that cannot be recorded: their result is not a function of the state. */

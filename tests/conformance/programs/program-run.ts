@@ -5,9 +5,13 @@ export type Tier = 'interpreter' | 'translator';
 
 export interface ProgramInput {
   readonly elf: Uint8Array;
+  /** Path of the file inside the guest, as AT_EXECFN and /proc/self/exe show it. */
+  readonly path: string;
   readonly argv: readonly string[];
   /** `NAME=value` entries, in order. */
   readonly env: readonly string[];
+  /** The kernel's command line; empty when absent. */
+  readonly kernel?: string;
   /** Name of a board. */
   readonly board: string;
   readonly seed: number;
