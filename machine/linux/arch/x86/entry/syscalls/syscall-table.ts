@@ -24,9 +24,6 @@ import {
 } from '../../../../kernel/signal-syscalls.ts';
 import {
   sysGetcpu,
-  sysGetegid,
-  sysGeteuid,
-  sysGetgid,
   sysGetpid,
   sysGetppid,
   sysGetrlimit,
@@ -118,9 +115,9 @@ const HANDLERS: Partial<Record<SyscallName, Handled>> = {
   gettid: [sysGettid],
   getppid: [sysGetppid],
   getuid: [sysGetuid],
-  geteuid: [sysGeteuid],
-  getgid: [sysGetgid],
-  getegid: [sysGetegid],
+  geteuid: [sysGetuid],
+  getgid: [sysGetuid],
+  getegid: [sysGetuid],
   getcpu: [sysGetcpu],
   clock_gettime: [sysClockGettime, 'dynamic clocks, CPU clocks of others'],
   clock_getres: [sysClockGetres, 'dynamic clocks'],
