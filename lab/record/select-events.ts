@@ -1,5 +1,5 @@
 /** Which tables a run records: the default ones, as changed by `--events`. */
-import { KERNEL_TABLES } from '../../machine/linux/trace/specs.ts';
+import { TRACE_TABLES } from '../../machine/board/trace-tables.ts';
 import { unknownName } from '../cli/errors.ts';
 
 const NONE = 'none';
@@ -7,7 +7,7 @@ const NONE = 'none';
 /** Names of the tables, sorted. Throws UserError for a name that is no table. */
 export function selectEvents(requested: readonly string[]): string[] {
   const selected = new Set(
-    KERNEL_TABLES.filter((table) => table.default).map((table) => table.name),
+    TRACE_TABLES.filter((table) => table.default).map((table) => table.name),
   );
   for (const request of requested) {
     if (request === NONE) {
@@ -22,7 +22,7 @@ export function selectEvents(requested: readonly string[]): string[] {
 }
 
 function knownTable(name: string): string {
-  const known = KERNEL_TABLES.map((table) => table.name);
+  const known = TRACE_TABLES.map((table) => table.name);
   if (known.includes(name)) return name;
   throw unknownName({
     kind: 'event',

@@ -9,13 +9,13 @@ import { loadCounts } from './counts.ts';
 import { fixtureNames, loadFixture } from './fixtures.ts';
 import type { Fixture } from './fixtures.ts';
 import type { ProgramInput, ProgramResult, RunProgram } from './program-run.ts';
-import { caseOf } from './programs.ts';
+import { caseOf, GUEST_PATH } from './programs.ts';
 
 const BASE = { board: 'simple', seed: 1, tier: 'translator', filter: true } as const;
 
 function inputOf(fixture: Fixture, variant: Partial<ProgramInput> = {}): ProgramInput {
   const { elf, argv, env } = fixture;
-  return { elf, argv, env, ...BASE, ...variant };
+  return { elf, path: GUEST_PATH, argv, env, ...BASE, ...variant };
 }
 
 function outcomeOf({ stdout, stderr, exit, signal }: ProgramResult | Fixture): object {

@@ -5,21 +5,27 @@
  * An address is "varying" when QEMU and the native run disagree on it, or when QEMU's own count
  * changes with the length of the file's path, which moves the stack.
  */
-import { chmodSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 import { countsFile, packCounts, VARYING_REASONS } from './counts.ts';
 import type { Counts, Varying, VaryingReason } from './counts.ts';
 import { fixtureNames, loadBinary } from './fixtures.ts';
-import { caseOf } from './programs.ts';
+import { caseOf, GUEST_PATH } from './programs.ts';
 import type { Case } from './programs.ts';
 import { addressOf, entryOf, executableRanges, symbolOf } from './symbols.ts';
 import { buildCounters, countInQemu, countNatively } from './toolchain.ts';
 import type { CountedRun, Counters, NativeView } from './toolchain.ts';
 
-/** Extra characters in the file's path: the stack pointer moves by about as many bytes. */
-const PATH_PADDING = [1, 8, 17, 24, 33, 48, 63, 80, 127];
+/** Lengths of the file's path that QEMU runs it under: the stack moves by about as many bytes. */
+const PATH_BYTES = [...Array.from({ length: 73 }, (_, index) => 8 + index), 100, 129, 160, 200];
+
+/** Paths of `bytes` characters, one with a short directory and one with a long one. */
+function pathsOf(bytes: number): string[] {
+  const name = 'q'.repeat(bytes - '/tmp/'.length);
+  return [`/tmp/${name}`, `/tmp/${name.slice(2)}/q`];
+}
 
 /** Counts of the image's own code by link-time address. */
 function linked(elf: Uint8Array, run: CountedRun): Map<number, number> {
@@ -54,19 +60,32 @@ function summary(elf: Uint8Array, varying: ReadonlyMap<number, Varying>): string
   }).join('\n');
 }
 
+/** Runs `use` while the program is at `path`; never overwrites what is there already. */
+function withProgram<T>(path: string, elf: Uint8Array, use: () => T): T {
+  const directory = dirname(path);
+  const isNew = !existsSync(directory);
+  if (isNew) mkdirSync(directory);
+  writeFileSync(path, elf, { mode: 0o755, flag: 'wx' });
+  try {
+    return use();
+  } finally {
+    rmSync(isNew ? directory : path, { recursive: isNew });
+  }
+}
+
 function countCase(name: string, options: Case, counters: Counters, scratch: string): void {
   const elf = loadBinary(options.binary);
-  const install = (padding: number): string => {
-    const directory = join(scratch, 'p'.repeat(padding + 1));
-    mkdirSync(directory, { recursive: true });
-    const file = join(directory, options.binary);
-    writeFileSync(file, elf);
-    chmodSync(file, 0o755);
-    return file;
+  const report = join(scratch, 'report.txt');
+  const inQemu = (path: string): CountedRun => {
+    return withProgram(path, elf, () => countInQemu(counters, path, options, report));
   };
-  const file = install(0);
-  const qemuRun = countInQemu(counters, file, options);
-  const nativeRun = countNatively(counters, file, options, { cpu: 'guest', vdso: true });
+  const natively = (view: NativeView): CountedRun => {
+    return withProgram(GUEST_PATH, elf, () => {
+      return countNatively(counters, GUEST_PATH, options, view, report);
+    });
+  };
+  const qemuRun = inQemu(GUEST_PATH);
+  const nativeRun = natively({ cpu: 'guest', vdso: true });
   if (qemuRun.outcome.stdout !== nativeRun.outcome.stdout)
     throw new Error(`${name}: outputs differ`);
   const qemu = linked(elf, qemuRun);
@@ -83,16 +102,16 @@ function countCase(name: string, options: Case, counters: Counters, scratch: str
   if (main !== undefined) {
     const startUp = (view: NativeView): Counts => {
       const until = main - entryOf(elf);
-      return linked(elf, countNatively(counters, file, options, { ...view, until }));
+      return linked(elf, natively({ ...view, until }));
     };
     const shown = startUp({ cpu: 'qemu64', vdso: true });
     add('cpuid', unlike(startUp({ cpu: 'guest', vdso: true }), shown));
     add('vdso', unlike(startUp({ cpu: 'qemu64', vdso: false }), shown));
   }
-  add('auxv', unlike(qemu, native));
-  for (const padding of PATH_PADDING) {
-    add('stack', unlike(qemu, linked(elf, countInQemu(counters, install(padding), options))));
+  for (const path of PATH_BYTES.flatMap(pathsOf)) {
+    add('stack', unlike(qemu, linked(elf, inQemu(path))));
   }
+  add('auxv', unlike(qemu, native));
   const packed = packCounts(qemu, varying);
   writeFileSync(countsFile(name), packed);
   console.log(

@@ -22,7 +22,8 @@ const EXPLAINED: Readonly<Record<VaryingReason, RegExp>> = {
   // The guest's level-2 cache has 8 ways, QEMU's 16.
   cpuid: /^handle_amd$/,
   // The name that /proc/self/exe leads to is copied, and arguments lie on the stack.
-  stack: /^(__(strcmp|strlen|mem(cpy|set|move))_sse2\w*|_int_malloc|memchr)$/,
+  stack:
+    /^(_dl_get_origin|__libc_malloc|__(strcmp|strlen|mem(cpy|set|move))_sse2\w*|_int_malloc|memchr)$/,
 };
 
 describe('fixtures', () => {

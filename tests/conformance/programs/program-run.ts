@@ -5,6 +5,8 @@ export type Tier = 'interpreter' | 'translator';
 
 export interface ProgramInput {
   readonly elf: Uint8Array;
+  /** Path of the file inside the guest, as AT_EXECFN and /proc/self/exe show it. */
+  readonly path: string;
   readonly argv: readonly string[];
   /** `NAME=value` entries, in order. */
   readonly env: readonly string[];

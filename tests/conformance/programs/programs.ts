@@ -3,6 +3,12 @@
  * Pure data; build.ts makes the fixtures from it, fixtures.ts loads them.
  */
 
+/**
+ * Path under which the counts were taken and the machine must run every program: glibc copies the
+ * directory of its executable, so that the length of the path shows in the counts.
+ */
+export const GUEST_PATH = '/tmp/cyclelab-guest';
+
 /** How a binary is linked: the C library, and whether it is position independent. */
 export type Linkage = 'bare' | 'glibc' | 'glibc-pie' | 'musl' | 'musl-pie' | 'musl-dynamic';
 
@@ -11,6 +17,7 @@ export interface BinaryRecipe {
   /** Files in sources/. */
   readonly sources: readonly string[];
   readonly flags?: readonly string[];
+  readonly libraries?: readonly string[];
 }
 
 export interface Case {
@@ -39,6 +46,8 @@ export const BINARIES: Readonly<Record<string, BinaryRecipe>> = {
   'hello-musl': { linkage: 'musl', ...HELLO },
   'hello-musl-pie': { linkage: 'musl-pie', ...HELLO },
   'hello-dynamic': { linkage: 'musl-dynamic', ...HELLO },
+  'codec-glibc': { linkage: 'glibc', sources: ['codec.c'] },
+  'codec-musl': { linkage: 'musl', sources: ['codec.c'] },
   'tour-glibc': { linkage: 'glibc', ...TOUR },
   'tour-musl': { linkage: 'musl', ...TOUR },
   'tour-musl-pie': { linkage: 'musl-pie', ...TOUR },
@@ -113,6 +122,14 @@ function helloCase(binary: string): Record<string, Case> {
   return { [binary]: { binary, argv: ['hello'], counted: true } };
 }
 
+function codecCases(binary: string): Record<string, Case> {
+  const jobs = ['sha256', 'base64', 'json', 'deflate'];
+  const named = jobs.map((job): [string, Case] => {
+    return [`${binary}/${job}`, { binary, argv: ['codec', job], counted: job !== 'base64' }];
+  });
+  return Object.fromEntries(named);
+}
+
 /** Every case by name: `BINARY` for a program with one behaviour, `BINARY/STOP` for the tour. */
 export const CASES: Readonly<Record<string, Case>> = {
   bare: { binary: 'bare', argv: ['bare'], counted: true },
@@ -120,6 +137,8 @@ export const CASES: Readonly<Record<string, Case>> = {
   ...helloCase('hello-glibc-pie'),
   ...helloCase('hello-musl'),
   ...helloCase('hello-musl-pie'),
+  ...codecCases('codec-glibc'),
+  ...codecCases('codec-musl'),
   ...tourCases('tour-glibc', { counted: true }),
   ...tourCases('tour-musl', { counted: true }),
   ...tourCases('tour-musl-pie', { counted: false }),

@@ -33,13 +33,12 @@ export function compile(recipe: BinaryRecipe, output: string): void {
   if (recipe.linkage === 'musl-pie') linkMuslPie(sources, flags, output);
   else {
     const [compiler = 'gcc', ...options] = LINKAGES[recipe.linkage];
-    run(compiler, [...options, ...flags, '-o', output, ...sources, '-lm'].filter(noMathWhenBare));
+    const isCxx = recipe.sources.some((name) => name.endsWith('.cc'));
+    const libraries = recipe.linkage === 'bare' ? [] : [...(recipe.libraries ?? []), '-lm'];
+    const args = [...options, ...flags, '-o', output, ...sources, ...libraries];
+    run(isCxx ? 'g++' : compiler, args);
   }
   run('strip', ['-g', '-R', '.comment', output]);
-
-  function noMathWhenBare(argument: string): boolean {
-    return recipe.linkage !== 'bare' || argument !== '-lm';
-  }
 }
 
 function linkMuslPie(sources: readonly string[], flags: readonly string[], output: string): void {
@@ -135,9 +134,13 @@ function readCounts(outcome: Outcome, file: string): CountedRun {
   return { outcome, entry: parseInt(first.slice('entry '.length), 16), counts };
 }
 
-/** Runs under QEMU with the counting plugin. */
-export function countInQemu(counters: Counters, file: string, options: Case): CountedRun {
-  const report = `${file}.qemu.txt`;
+/** Runs under QEMU with the counting plugin, which writes to the file `report`. */
+export function countInQemu(
+  counters: Counters,
+  file: string,
+  options: Case,
+  report: string,
+): CountedRun {
   const plugin = ['-plugin', `${counters.plugin},out=${report}`];
   return readCounts(runInQemu(file, options, plugin), report);
 }
@@ -150,14 +153,14 @@ export interface NativeView {
   readonly until?: number;
 }
 
-/** Runs on this processor and kernel, one step at a time (about 80 us an instruction). */
+/** The same on this processor and kernel, one step at a time (about 80 us an instruction). */
 export function countNatively(
   counters: Counters,
   file: string,
   options: Case,
   { cpu, vdso, until }: NativeView,
+  report: string,
 ): CountedRun {
-  const report = `${file}.native.txt`;
   const view = [cpu, vdso ? 'vdso' : 'none', until === undefined ? 'end' : until.toString(16)];
   const args = [...view, report, file, ...options.argv];
   return readCounts(spawn(counters.stepper, args, options, counters.stepper), report);
