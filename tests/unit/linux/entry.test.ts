@@ -3,6 +3,7 @@ import { Cause } from '../../../machine/core/ledger/cause.ts';
 import { Context } from '../../../machine/core/ledger/context.ts';
 import { Cpu, ExitReason, PageFaultCode } from '../../../machine/hardware/layout.ts';
 import { VDSO_DATA_OFFSET, VdsoData } from '../../../machine/linux/include/vdso/datapage.ts';
+import { ARGUMENT_TYPES } from '../../../machine/linux/arch/x86/entry/syscalls/syscall-signatures.ts';
 import { SYSCALL_TABLE } from '../../../machine/linux/arch/x86/entry/syscalls/syscall-table.ts';
 import { call, fault, look, ScriptedKernel, type Step } from './scripted-kernel.ts';
 
@@ -45,6 +46,16 @@ describe('system calls', () => {
     const entries = SYSCALL_TABLE.filter((entry) => entry !== undefined);
     expect(entries.filter(({ support }) => support !== 'none').length).toBeGreaterThan(40);
     for (const { support, omits } of entries) expect(support === 'partial').toBe(omits !== '');
+  });
+
+  it('have at most six arguments of known types', () => {
+    for (const entry of SYSCALL_TABLE) {
+      const args = entry?.arguments ?? [];
+      expect(args.length).toBeLessThanOrEqual(6);
+      for (const { type, name } of args) {
+        expect(ARGUMENT_TYPES, `${entry?.name ?? ''} ${name}`).toContain(type);
+      }
+    }
   });
 
   it('answer as Linux does', () => {
