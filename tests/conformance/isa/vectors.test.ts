@@ -39,7 +39,6 @@ function failuresOf(name: ExecutorName, filter: boolean, stride: number): string
   const failures: string[] = [];
   for (const index of chosen) {
     const vector = fixture.vectors[index];
-    if (vector === undefined) continue;
     const differences = replay(machine, executor, vector, index);
     if (differences.length === 0) continue;
     const code = Buffer.from(vector.code).toString('hex');
@@ -81,7 +80,7 @@ describe('instruction vectors', () => {
       ({ trap, registers }) => trap === NO_TRAP && registers.size > 0,
     );
     const vector = fixture.vectors[index];
-    if (vector === undefined) throw new Error('no vector changes a register');
+    expect(index).toBeGreaterThanOrEqual(0);
     const [register, value] = [...vector.registers][0] ?? [0, 0n];
     const wrong = { ...vector, registers: new Map([[register, value ^ 1n]]) };
     expect(replay(machine, executor, wrong, index).length).toBeGreaterThan(0);

@@ -1,4 +1,5 @@
-import { describeCounts } from './agreements.ts';
+import { describeCounts, describeVdsoCounts } from './agreements.ts';
 import { runProgram } from './run-program.ts';
 
 describeCounts(runProgram);
+describeVdsoCounts(runProgram);

@@ -8,15 +8,15 @@ const DISCARD: TraceSink = { write: () => undefined };
 
 /** Throws when the machine refuses the program, or when its ledger does not balance. */
 export function runProgram(input: ProgramInput): ProgramResult {
-  const { elf, argv, env, seed, tier, filter } = input;
+  const { elf, path, argv, env, seed, tier, filter } = input;
   const board = BOARDS.find(({ name }) => name === input.board);
   if (board === undefined) throw new Error(`no board ${input.board}`);
   const output = { 1: '', 2: '' };
   const result = runMachine({
     board,
-    commandLine: '',
+    commandLine: input.kernel ?? '',
     seed,
-    program: { path: '/tmp/cyclelab-counts-000000/program', bytes: elf, argv, env },
+    program: { path, bytes: elf, argv, env },
     phases: [],
     trace: DISCARD,
     events: new Set(),
