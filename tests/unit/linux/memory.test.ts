@@ -229,29 +229,50 @@ describe('page faults', () => {
 });
 
 describe('the end of a process', () => {
-  it('gives every frame and object back', () => {
-    const scripted = start();
-    const { kernel } = scripted;
-    const before = scripted.kernel.buddy.freePages;
-    scripted.play(
-      map(AREA, 64),
-      ...Array.from({ length: 64 }, (_, i) => fault(AREA + i * PAGE, WRITE)),
-      call('mprotect', AREA + 8 * PAGE, PAGE, 1),
-      call('brk', 0x500000),
-    );
-    const { caches } = kernel;
-    for (const cache of [
-      caches.vma,
-      caches.mapleNode,
-      caches.anonVma,
-      caches.anonVmaChain,
-      caches.mm,
-      caches.file,
-    ]) {
-      expect(cache.liveObjects, cache.name).toBe(0);
-    }
-    // More free than with the program's own start-up pages; what stays is the page cache and slabs.
-    expect(kernel.buddy.freePages).toBeGreaterThanOrEqual(before - 8);
+  const live = ({ kernel }: ScriptedKernel): Record<string, number> =>
+    Object.fromEntries(kernel.caches.all.map(({ name, liveObjects }) => [name, liveObjects]));
+
+  /** Frames that are free, in slabs or in the page cache: all that a process can have left. */
+  const accounted = ({ kernel }: ScriptedKernel): number => {
+    const slabs = kernel.caches.all.reduce((sum, { pages }) => sum + pages, 0);
+    const cached = [...kernel.files.values()].reduce((sum, { pages }) => sum + pages.size, 0);
+    return kernel.buddy.freePages + slabs + cached;
+  };
+
+  const busy: Step[] = [
+    map(AREA, 64),
+    ...Array.from({ length: 64 }, (_, i) => fault(AREA + i * PAGE, WRITE)),
+    call('mprotect', AREA + 8 * PAGE, PAGE, 1),
+    call('munmap', AREA + 20 * PAGE, 3 * PAGE),
+    call('madvise', AREA + 30 * PAGE, 3 * PAGE, 4),
+    call('brk', 0x500000),
+    fault(0x480000, WRITE),
+    fault(0x400000, PageFaultCode.USER | PageFaultCode.FETCH),
+  ];
+
+  it.each(['norandmaps', 'pti=on'])('gives every frame and object back (%s)', (words) => {
+    const idle = start(words).play();
+    const worked = start(words).play(...busy);
+    expect(live(worked)).toEqual(live(idle));
+    expect(accounted(worked)).toBe(accounted(idle));
+    expect(live(worked)).toMatchObject({
+      vm_area_struct: 0,
+      maple_node: 0,
+      anon_vma: 0,
+      mm_struct: 0,
+    });
+  });
+
+  it('comes with SIGKILL when memory is used up', () => {
+    const scripted = start('norandmaps mem=64M');
+    const pages = 20000;
+    scripted.steps = [
+      map(AREA, pages),
+      ...Array.from({ length: pages }, (_, i) => fault(AREA + i * PAGE, WRITE)),
+    ];
+    const end = scripted.running.run();
+    expect(end.status).toBe(137);
+    expect(end.signal?.reason).toBe('out of memory');
   });
 });
 
