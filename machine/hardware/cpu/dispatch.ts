@@ -52,6 +52,8 @@ const BATCH_BLOCKS = 16;
  * so a loop must return now and then to be entered again as optimised code.
  */
 const SLICE_TICKS = 1 << 22;
+/** MXCSR bits under which float arithmetic is not WebAssembly's: DAZ, rounding, FTZ. */
+const MXCSR_SPECIAL = 0xe040;
 const TWO_32 = 0x1_0000_0000;
 const PAGE_BYTES = 4096n;
 const USER_FETCH = PageFaultCode.USER | PageFaultCode.FETCH;
@@ -167,8 +169,9 @@ export class Processor implements ExecutionContext {
     const block = this.spaces[cpu].blocks.get(rip) ?? this.build(cpu, rip);
     if (block === undefined) return this.fetchAbsent(cpu, cpuBlock, rip);
     this.considerTranslation(cpu, block);
+    const translatable = (linear.i32[(cpuBlock + Cpu.MXCSR) >> 2] & MXCSR_SPECIAL) === 0;
     try {
-      if (block.region !== undefined) {
+      if (block.region !== undefined && translatable) {
         block.space.jumps.set(rip, block.region.slot);
         return this.compiler.enter(cpuBlock, block.region.slot);
       }

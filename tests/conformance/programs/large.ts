@@ -63,7 +63,7 @@ export const LARGE_CASES: Readonly<Record<string, Case>> = {
 export function loadLargeFixture(name: string, directory: string): Fixture {
   const goldens = JSON.parse(readFileSync(LARGE_GOLDENS, 'utf8')) as Record<string, Golden>;
   const options = Object.hasOwn(LARGE_CASES, name) ? LARGE_CASES[name] : undefined;
-  const golden = goldens[name];
+  const golden = Object.hasOwn(goldens, name) ? goldens[name] : undefined;
   if (!options || !golden) throw new Error(`no large case ${name}`);
   const { binary, argv, env = [] } = options;
   const elf = new Uint8Array(readFileSync(join(directory, binary)));
