@@ -3,9 +3,11 @@
  * own drivers. Their sources, commands and native outcomes are here; `build-large.ts` makes the
  * binaries in a directory of the maintainer's choice.
  */
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { FIXTURES } from './fixtures.ts';
+import type { Fixture, Golden } from './fixtures.ts';
 import type { BinaryRecipe, Case } from './programs.ts';
 
 export const LARGE_GOLDENS = join(FIXTURES, 'large-goldens.json');
@@ -56,3 +58,14 @@ export const LARGE_CASES: Readonly<Record<string, Case>> = {
     }),
   ),
 };
+
+/** A case whose binary build-large.ts left in `directory`. Throws when it is not there. */
+export function loadLargeFixture(name: string, directory: string): Fixture {
+  const goldens = JSON.parse(readFileSync(LARGE_GOLDENS, 'utf8')) as Record<string, Golden>;
+  const options = Object.hasOwn(LARGE_CASES, name) ? LARGE_CASES[name] : undefined;
+  const golden = Object.hasOwn(goldens, name) ? goldens[name] : undefined;
+  if (!options || !golden) throw new Error(`no large case ${name}`);
+  const { binary, argv, env = [] } = options;
+  const elf = new Uint8Array(readFileSync(join(directory, binary)));
+  return { name, binary, elf, argv, env, ...golden };
+}

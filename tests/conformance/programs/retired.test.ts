@@ -1,5 +1,4 @@
-import { describeCounts, describeVdsoCounts } from './agreements.ts';
+import { describeCounts } from './agreements.ts';
 import { runProgram } from './run-program.ts';
 
 describeCounts(runProgram);
-describeVdsoCounts(runProgram);

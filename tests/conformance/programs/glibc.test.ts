@@ -1,0 +1,10 @@
+/** Static glibc programs, and the one without a C library, on the machine; see agreements.ts. */
+import { describePrograms, describeVariants } from './agreements.ts';
+import { fixtureNames } from './fixtures.ts';
+import { runProgram } from './run-program.ts';
+
+describePrograms(
+  runProgram,
+  fixtureNames().filter((name) => !name.includes('musl')),
+);
+describeVariants(runProgram, ['bare', 'hello-glibc']);
