@@ -71,6 +71,7 @@ async function bundle() {
     sourcemap: 'linked',
     loader: { '.sql': 'text' },
     logLevel: 'warning',
+    logLimit: 20,
   });
   return outputFiles;
 }
@@ -102,6 +103,9 @@ export async function buildIfStale() {
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const started = Date.now();
-  const built = await buildIfStale();
+  const built = await buildIfStale().catch(() => {
+    console.error('error: the build failed: see the lines above');
+    process.exit(3);
+  });
   console.error(built ? `built dist/ in ${Date.now() - started} ms` : 'dist/ is up to date');
 }

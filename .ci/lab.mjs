@@ -11,8 +11,8 @@ if (status !== 0) process.exit(status);
 const { buildIfStale } = await import('./build.mjs');
 try {
   await buildIfStale();
-} catch (error) {
-  console.error(`error: the build failed: ${error.message.split('\n')[0]}`);
+} catch {
+  console.error('error: the build failed: see the lines above');
   process.exit(3);
 }
 

@@ -12,7 +12,12 @@ const status = setup();
 if (status !== 0) process.exit(status);
 
 const { buildIfStale } = await import('./build.mjs');
-await buildIfStale();
+try {
+  await buildIfStale();
+} catch {
+  console.log('error: the build failed: see the lines above\n0 passed, 1 failed');
+  process.exit(1);
+}
 const { check } = await import('./check.mjs');
 const checks = await check();
 

@@ -2,9 +2,10 @@
  * The six hot loops by which executors are measured, as gcc 12 -O2 writes them: table CRC-32, a
  * 64-bit hash, 64 x 64 matrix product, pointer chase, byte copy, recursive Fibonacci.
  */
+import type {
+  Assembler} from '../../machine/hardware/cpu/assembler.ts';
 import {
   address,
-  Assembler,
   byte,
   dword,
   qword,

@@ -161,7 +161,8 @@ export class Processor implements ExecutionContext {
         block.space.jumps.set(rip, block.region.slot);
         return this.compiler.enter(cpuBlock, block.region.slot);
       }
-      // A hot block that waits for its batch must not bounce back at once.
+      // The interpreter's table is a cache, which may have forgotten the block.
+      block.space.table.insert(rip, block.code);
       this.core.interpret(cpuBlock, block.code);
     } catch (error) {
       if (!(error instanceof WebAssembly.RuntimeError)) throw error;

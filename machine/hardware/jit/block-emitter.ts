@@ -106,7 +106,7 @@ export class BlockEmitter {
       this.emitOp(op);
       if (!isRepeatable(op.op)) this.place[temp] = Place.NOWHERE;
     }
-    this.convert(this.type[temp] as ValueType, type);
+    this.convert(this.type[temp], type);
   }
 
   pushNatural(temp: number): void {
@@ -114,7 +114,7 @@ export class BlockEmitter {
   }
 
   typeOf(temp: number): ValueType {
-    return this.type[temp] as ValueType;
+    return this.type[temp];
   }
 
   /** The value of a constant temporary. */

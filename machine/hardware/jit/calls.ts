@@ -1,6 +1,6 @@
 /** Helper calls and conditional traps. */
 import { HELPERS } from '../cpu/helpers.ts';
-import { Op, type IrOp } from '../cpu/ir.ts';
+import { NONE, Op, type IrOp } from '../cpu/ir.ts';
 import { Cpu, ExitReason } from '../layout.ts';
 import type { BlockEmitter } from './block-emitter.ts';
 import { CoreFunction } from './core-imports.ts';
@@ -12,7 +12,11 @@ const I64 = ValueType.I64;
 
 function pushArguments(e: BlockEmitter, op: IrOp, count: number): void {
   e.pushCpu();
-  for (const temp of [op.a, op.b, op.c].slice(0, count)) e.push(temp, I64);
+  for (const temp of [op.a, op.b, op.c].slice(0, count)) {
+    // An operation of a helper with many may need fewer arguments.
+    if (temp === NONE) e.pushConstant(0n, I64);
+    else e.push(temp, I64);
+  }
 }
 
 /** Brings the CPU block up to date, so that the helper finds the guest state there. */

@@ -379,7 +379,7 @@ function pushTest(s: FlagSource, test: Test): void {
 
 /** Pushes condition `code` (x86 encoding 0..15) as i32 0 or 1. */
 export function pushCondition(s: FlagSource, code: number): void {
-  pushTest(s, (code >> 1) as Test);
+  pushTest(s, code >> 1);
   if ((code & 1) !== 0) s.w.u8(Wasm.I32_EQZ);
 }
 

@@ -1,14 +1,9 @@
 /** Flag ops of the IR: lazy flags stay temporaries until something needs them in their locals. */
-import { FlagKind, NONE, Op, Width, type IrOp } from '../cpu/ir.ts';
+import { FlagKind, NONE, Op, type IrOp } from '../cpu/ir.ts';
 import type { BlockEmitter, PendingFlags, ValueEmitter } from './block-emitter.ts';
 import { CoreFunction } from './core-imports.ts';
-import {
-  FlagOperand,
-  pushCondition,
-  pushFlagsImage,
-  pushImageCondition,
-  type FlagSource,
-} from './flag-code.ts';
+import type { FlagOperand } from './flag-code.ts';
+import { pushCondition, pushFlagsImage, pushImageCondition, type FlagSource } from './flag-code.ts';
 import { subtractionOf } from './liveness.ts';
 import type { KnownFlags } from './region-context.ts';
 import { ValueType, Wasm } from './wasm-opcodes.ts';
@@ -139,7 +134,3 @@ export function setFlagsIf(e: BlockEmitter, op: IrOp, index: number): void {
   const known = e.knownFlags;
   if (known?.kind !== kind || known.width !== op.width) e.knownFlags = undefined;
 }
-
-/** Widths that lazy flags may have. */
-export const FLAG_WIDTHS = [Width.W8, Width.W16, Width.W32, Width.W64] as const;
-export const FLAG_KIND_COUNT: number = FlagKind.MULTIPLY + 1;

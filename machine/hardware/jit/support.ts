@@ -4,7 +4,8 @@
  */
 import { FlagKind, Width } from '../cpu/ir.ts';
 import { FLAGS_IMAGE_TYPE, REGION_TYPE } from './core-imports.ts';
-import { FlagOperand, pushFlagsImage } from './flag-code.ts';
+import type { FlagOperand } from './flag-code.ts';
+import { pushFlagsImage } from './flag-code.ts';
 import { encodeModule, FunctionWriter, INDIRECT_TYPE_INDEX } from './wasm-encoder.ts';
 import { ValueType, Wasm } from './wasm-opcodes.ts';
 
@@ -31,7 +32,7 @@ function flagsImage(): FunctionWriter {
     w.end();
     pushFlagsImage({
       w,
-      kind: Math.floor(op / WIDTHS.length) as FlagKind,
+      kind: Math.floor(op / WIDTHS.length),
       width: WIDTHS[op % WIDTHS.length],
       push: (operand: FlagOperand, type) => {
         w.localGet(1 + operand);

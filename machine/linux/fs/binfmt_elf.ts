@@ -7,7 +7,7 @@ import { SegmentFlags, SegmentType } from '../../core/elf/format.ts';
 import { mapVdso } from '../arch/x86/entry/vdso/vma.ts';
 import { type AddressLayout, DYNAMIC_BASE } from '../arch/x86/mm/mmap.ts';
 import { copyToUser } from '../arch/x86/lib/usercopy.ts';
-import { F } from '../arch/x86/model/function-ids.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
 import { Map, Prot } from '../include/uapi/asm-generic/mman.ts';
 import type { MappedFile, MmStruct } from '../include/linux/mm_types.ts';
 import type { Kernel } from '../init/kernel.ts';

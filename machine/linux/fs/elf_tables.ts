@@ -1,6 +1,6 @@
 /** argc, argv, envp and the auxiliary vector, after Linux 6.1 fs/binfmt_elf.c (create_elf_tables). */
 import { copyToUser } from '../arch/x86/lib/usercopy.ts';
-import { F } from '../arch/x86/model/function-ids.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
 import { At } from '../include/uapi/linux/auxvec.ts';
 import type { MmStruct } from '../include/linux/mm_types.ts';
 import type { Kernel } from '../init/kernel.ts';

@@ -5,7 +5,7 @@
 import { loadAddressSpace } from '../arch/x86/mm/tlbflush.ts';
 import { startThread } from '../arch/x86/kernel/process_64.ts';
 import { addressLayout } from '../arch/x86/mm/mmap.ts';
-import { F } from '../arch/x86/model/function-ids.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
 import type { ElfError } from '../../core/elf/elf-file.ts';
 import { parseElf } from '../../core/elf/reader.ts';
 import type { MappedFile } from '../include/linux/mm_types.ts';

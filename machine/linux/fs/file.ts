@@ -1,5 +1,5 @@
 /** Descriptors, after Linux 6.1 fs/file.c. */
-import { F } from '../arch/x86/model/function-ids.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
 import type { FileStruct } from '../include/linux/fs.ts';
 import { Errno } from '../include/uapi/asm-generic/errno.ts';
 import type { Kernel } from '../init/kernel.ts';

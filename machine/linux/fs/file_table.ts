@@ -1,5 +1,5 @@
 /** Open files as objects, after Linux 6.1 fs/file_table.c and fs/open.c (filp_close). */
-import { F } from '../arch/x86/model/function-ids.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
 import type { FileStruct } from '../include/linux/fs.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { rcuReadLock, rcuReadUnlock } from '../kernel/rcu/tree_plugin.ts';

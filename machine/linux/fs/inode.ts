@@ -1,6 +1,6 @@
 /** Time stamps of inodes, after Linux 6.1 fs/inode.c. The stamps themselves are not kept. */
 import { ImageData } from '../arch/x86/model/address-map.ts';
-import { F } from '../arch/x86/model/function-ids.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
 import type { FileStruct } from '../include/linux/fs.ts';
 import type { Kernel } from '../init/kernel.ts';
 

@@ -1,6 +1,6 @@
 /** ioctl, after Linux 6.1 fs/ioctl.c: nothing here is a terminal. */
 import type { SyscallArguments } from '../arch/x86/entry/syscall-arguments.ts';
-import { F } from '../arch/x86/model/function-ids.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
 import { Errno } from '../include/uapi/asm-generic/errno.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { securityFileIoctl } from '../security/security.ts';

@@ -2,7 +2,7 @@
  * Paths, after Linux 6.1 fs/namei.c: a small in-memory root whose entries are listed in ROOT and in
  * Kernel.files. Omits: symbolic links but /proc/self/exe, permissions, mount points.
  */
-import { F } from '../arch/x86/model/function-ids.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
 import { FileMode } from '../include/linux/fs.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { rcuReadLock, rcuReadUnlock } from '../kernel/rcu/tree_plugin.ts';

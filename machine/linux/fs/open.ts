@@ -1,6 +1,6 @@
 /** open, openat, close, access, after Linux 6.1 fs/open.c. Omits: creation, writing to files. */
 import type { SyscallArguments } from '../arch/x86/entry/syscall-arguments.ts';
-import { F } from '../arch/x86/model/function-ids.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
 import { Errno } from '../include/uapi/asm-generic/errno.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { getname } from '../lib/strncpy_from_user.ts';

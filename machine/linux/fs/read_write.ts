@@ -6,7 +6,7 @@ import { Cause } from '../../core/ledger/cause.ts';
 import { copyOut, readUserBytes } from '../arch/x86/lib/usercopy.ts';
 import type { SyscallArguments } from '../arch/x86/entry/syscall-arguments.ts';
 import { TASK_SIZE } from '../arch/x86/model/address-map.ts';
-import { F } from '../arch/x86/model/function-ids.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
 import type { FileStruct } from '../include/linux/fs.ts';
 import { Errno } from '../include/uapi/asm-generic/errno.ts';
 import type { Kernel } from '../init/kernel.ts';

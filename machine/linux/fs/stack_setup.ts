@@ -4,7 +4,7 @@
  */
 import { copyToUser } from '../arch/x86/lib/usercopy.ts';
 import type { AddressLayout } from '../arch/x86/mm/mmap.ts';
-import { F } from '../arch/x86/model/function-ids.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
 import { type MmStruct, Vm } from '../include/linux/mm_types.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { masPreallocate, masStorePrealloc } from '../lib/maple_tree.ts';

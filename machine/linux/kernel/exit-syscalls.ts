@@ -1,6 +1,6 @@
 /** exit and exit_group, after Linux 6.1 kernel/exit.c: with one thread they end the process. */
 import type { SyscallArguments } from '../arch/x86/entry/syscall-arguments.ts';
-import { F } from '../arch/x86/model/function-ids.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { doExit, doGroupExit } from './exit.ts';
 

@@ -3,7 +3,7 @@
  * close, the status stays for the parent. Omits: threads, reparenting, wait (init reaps at once).
  */
 import { loadAddressSpace } from '../arch/x86/mm/tlbflush.ts';
-import { F } from '../arch/x86/model/function-ids.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { exitMmap } from '../mm/exit_mmap.ts';
 import { traceProcessExit } from '../trace/sched.ts';

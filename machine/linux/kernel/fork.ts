@@ -4,7 +4,7 @@
  */
 import { assert } from '../../core/assert.ts';
 import { THREAD_BYTES } from '../arch/x86/model/address-map.ts';
-import { F } from '../arch/x86/model/function-ids.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
 import type { SyscallArguments } from '../arch/x86/entry/syscall-arguments.ts';
 import { PAGE_BYTES, PAGE_SHIFT } from '../arch/x86/model/physical-memory.ts';
 import type { MmStruct } from '../include/linux/mm_types.ts';

@@ -4,7 +4,7 @@
  */
 import { copyToUser } from '../arch/x86/lib/usercopy.ts';
 import type { SyscallArguments } from '../arch/x86/entry/syscall-arguments.ts';
-import { F } from '../arch/x86/model/function-ids.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
 import { Errno } from '../include/uapi/asm-generic/errno.ts';
 import type { Kernel } from '../init/kernel.ts';
 

@@ -1,7 +1,7 @@
 /** rt_sigprocmask, rt_sigaction, kill, tgkill, after Linux 6.1 kernel/signal.c (the calls). */
 import { copyFromUser, copyToUser } from '../arch/x86/lib/usercopy.ts';
 import type { SyscallArguments } from '../arch/x86/entry/syscall-arguments.ts';
-import { F } from '../arch/x86/model/function-ids.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
 import { Errno } from '../include/uapi/asm-generic/errno.ts';
 import { Sig, signalName } from '../include/uapi/asm-generic/signal.ts';
 import type { Kernel } from '../init/kernel.ts';

@@ -3,7 +3,7 @@
  * default actions. Omits: delivery to handlers (a signal with a handler ends the process, with a
  * warning that says so), stopping, queues, other processes.
  */
-import { F } from '../arch/x86/model/function-ids.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
 import {
   DEFAULT_IGNORED,
   Sig,

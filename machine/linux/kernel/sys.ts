@@ -6,7 +6,7 @@ import { chargeReadTsc } from '../arch/x86/kernel/tsc.ts';
 import { copyToUser, putUser } from '../arch/x86/lib/usercopy.ts';
 import type { SyscallArguments } from '../arch/x86/entry/syscall-arguments.ts';
 import { ImageData, PerCpu } from '../arch/x86/model/address-map.ts';
-import { F } from '../arch/x86/model/function-ids.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
 import type { Task } from '../include/linux/sched.ts';
 import { Errno } from '../include/uapi/asm-generic/errno.ts';
 import type { Kernel } from '../init/kernel.ts';

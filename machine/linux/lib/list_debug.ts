@@ -1,5 +1,5 @@
 /** Checks of list links (CONFIG_DEBUG_LIST), after Linux 6.1 lib/list_debug.c. */
-import { F } from '../arch/x86/model/function-ids.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
 import type { KernelCpu } from '../arch/x86/model/kernel-cpu.ts';
 
 export function listAddValid(cpu: KernelCpu): void {

@@ -4,9 +4,9 @@
  * nodes have addresses, so walks touch lines. Omits: the node layout itself; depth and slot follow
  * from the number of entries (mappings and gaps) at LEAF_ENTRIES to a leaf.
  */
-import { F } from '../arch/x86/model/function-ids.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
 import type { KernelCpu } from '../arch/x86/model/kernel-cpu.ts';
-import type { Vma } from '../include/linux/mm_types.ts';
+import type { Vma, VmaSet } from '../include/linux/mm_types.ts';
 import { rcuReadLock, rcuReadUnlock } from '../kernel/rcu/tree_plugin.ts';
 import type { PageSource } from '../mm/page_alloc.ts';
 import type { KmemCache } from '../mm/slub.ts';
@@ -17,7 +17,7 @@ const LEAF_ENTRIES = 10;
 /** Nodes that mas_preallocate takes for a store into a tree of two levels. */
 const PREALLOCATED_NODES = 7;
 
-export class VmaTree {
+export class VmaTree implements VmaSet {
   /** In order of address. Changed only through insert() and remove(). */
   readonly list: Vma[] = [];
   /** Physical addresses: the root, then the leaves. */
@@ -55,7 +55,7 @@ export class VmaTree {
 }
 
 /** mtree_range_walk to the slot of `address`: every pivot passed costs. */
-function rangeWalk(cpu: KernelCpu, tree: VmaTree, address: number): void {
+function rangeWalk(cpu: KernelCpu, tree: VmaSet, address: number): void {
   const slot = tree.indexAbove(address) * 2 + 1;
   if (tree.entries <= LEAF_SLOTS) {
     cpu.run(F.mtree_range_walk, 74 + 7 * Math.max(1, slot >> 1));
@@ -70,7 +70,7 @@ function rangeWalk(cpu: KernelCpu, tree: VmaTree, address: number): void {
 }
 
 /** A node is 256 bytes: 15 pivots, then 16 slots. */
-function readNode(cpu: KernelCpu, tree: VmaTree, node: number, slot: number): void {
+function readNode(cpu: KernelCpu, tree: VmaSet, node: number, slot: number): void {
   if (node >= tree.nodes.length) return;
   const address = tree.nodes[node];
   cpu.read(address);
@@ -78,13 +78,13 @@ function readNode(cpu: KernelCpu, tree: VmaTree, node: number, slot: number): vo
   cpu.read(address + 128 + 64 * ((slot >> 3) & 1));
 }
 
-function walk(cpu: KernelCpu, tree: VmaTree, address: number): void {
+function walk(cpu: KernelCpu, tree: VmaSet, address: number): void {
   cpu.run(F.mas_walk, 42);
   rangeWalk(cpu, tree, address);
 }
 
 /** mt_find; `next` when the slot was a gap and the entry after it is wanted. */
-export function mtFind(cpu: KernelCpu, tree: VmaTree, address: number, next: boolean): void {
+export function mtFind(cpu: KernelCpu, tree: VmaSet, address: number, next: boolean): void {
   cpu.run(F.mt_find, next ? 89 : 76);
   rcuReadLock(cpu);
   rangeWalk(cpu, tree, address);
@@ -93,7 +93,7 @@ export function mtFind(cpu: KernelCpu, tree: VmaTree, address: number, next: boo
 }
 
 /** find_vma as a page fault calls it. */
-export function findVma(cpu: KernelCpu, tree: VmaTree, address: number): Vma | undefined {
+export function findVma(cpu: KernelCpu, tree: VmaSet, address: number): Vma | undefined {
   cpu.run(F.find_vma, 14);
   const vma = tree.find(address);
   mtFind(cpu, tree, address, vma !== undefined && vma.start > address);
@@ -102,7 +102,7 @@ export function findVma(cpu: KernelCpu, tree: VmaTree, address: number): Vma | u
 }
 
 /** mas_find from a fresh state; `next` when it must go on past a gap. */
-export function masFind(cpu: KernelCpu, tree: VmaTree, address: number, next: boolean): void {
+export function masFind(cpu: KernelCpu, tree: VmaSet, address: number, next: boolean): void {
   cpu.run(F.mas_find, next ? 24 : 17);
   walk(cpu, tree, address);
   if (next) cpu.run(F.mas_next_entry, 87);
@@ -115,7 +115,7 @@ export function masFindNext(cpu: KernelCpu): void {
 }
 
 /** mas_walk alone. */
-export function masWalk(cpu: KernelCpu, tree: VmaTree, address: number): void {
+export function masWalk(cpu: KernelCpu, tree: VmaSet, address: number): void {
   walk(cpu, tree, address);
 }
 
@@ -198,7 +198,7 @@ export const MOVE_PIVOT: StoreKind = { entry: 76, spans: 22, modify: 77, inPlace
 export function masStorePrealloc(
   source: PageSource,
   cache: KmemCache,
-  tree: VmaTree,
+  tree: VmaSet,
   address: number,
   nodes: number[],
   kind = STORE,
@@ -222,7 +222,7 @@ export function masStorePrealloc(
   masDestroy(source, cache, nodes);
 }
 
-function leafOf(tree: VmaTree, address: number): number {
+function leafOf(tree: VmaSet, address: number): number {
   if (tree.entries <= LEAF_SLOTS) return tree.nodes.length === 0 ? -1 : 0;
   return Math.min(
     tree.nodes.length - 1,
@@ -234,7 +234,7 @@ function leafOf(tree: VmaTree, address: number): number {
 function nodeStore(
   source: PageSource,
   cache: KmemCache,
-  tree: VmaTree,
+  tree: VmaSet,
   leaf: number,
   nodes: number[],
 ): void {
@@ -257,7 +257,7 @@ function nodeStore(
 }
 
 /** A tree that outgrows its leaves takes another node. */
-function growNodes(source: PageSource, cache: KmemCache, tree: VmaTree): void {
+function growNodes(source: PageSource, cache: KmemCache, tree: VmaSet): void {
   const leaves = Math.ceil(tree.entries / LEAF_ENTRIES);
   const wanted = tree.entries <= LEAF_SLOTS ? 1 : 1 + leaves;
   while (tree.nodes.length < wanted) {

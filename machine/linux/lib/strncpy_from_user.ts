@@ -1,6 +1,6 @@
 /** Strings from user memory, after Linux 6.1 lib/strncpy_from_user.c and fs/namei.c (getname). */
 import { readUserBytes } from '../arch/x86/lib/usercopy.ts';
-import { F } from '../arch/x86/model/function-ids.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
 import { Errno } from '../include/uapi/asm-generic/errno.ts';
 import type { Kernel } from '../init/kernel.ts';
 

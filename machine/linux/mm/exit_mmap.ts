@@ -1,6 +1,6 @@
 /** exit_mmap, after Linux 6.1 mm/mmap.c: every mapping and every page table goes. */
 import { TASK_SIZE } from '../arch/x86/model/address-map.ts';
-import { F } from '../arch/x86/model/function-ids.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
 import { PAGE_SHIFT } from '../arch/x86/model/physical-memory.ts';
 import type { MmStruct } from '../include/linux/mm_types.ts';
 import type { Kernel } from '../init/kernel.ts';

@@ -3,7 +3,7 @@
  * gets a frame the first time it is needed, as if it had been read ahead long before the run.
  */
 import { findPte, NX_HIGH, Pte, readLow, writeEntry } from '../arch/x86/mm/pgtable.ts';
-import { F } from '../arch/x86/model/function-ids.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
 import { PAGE_BYTES, PAGE_SHIFT } from '../arch/x86/model/physical-memory.ts';
 import { type MappedFile, type MmStruct, Vm, type Vma } from '../include/linux/mm_types.ts';
 import type { Kernel } from '../init/kernel.ts';

@@ -5,7 +5,7 @@
  */
 import { findPte, Pte, readLow } from '../arch/x86/mm/pgtable.ts';
 import { TASK_SIZE } from '../arch/x86/model/address-map.ts';
-import { F } from '../arch/x86/model/function-ids.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
 import { PAGE_BYTES } from '../arch/x86/model/physical-memory.ts';
 import { type MmStruct, Vm } from '../include/linux/mm_types.ts';
 import type { Kernel } from '../init/kernel.ts';

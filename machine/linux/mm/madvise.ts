@@ -1,6 +1,6 @@
 /** madvise, after Linux 6.1 mm/madvise.c: DONTNEED and FREE act, other advice is only checked. */
 import { TASK_SIZE } from '../arch/x86/model/address-map.ts';
-import { F } from '../arch/x86/model/function-ids.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
 import { PAGE_BYTES } from '../arch/x86/model/physical-memory.ts';
 import { Errno } from '../include/uapi/asm-generic/errno.ts';
 import { Advice } from '../include/uapi/asm-generic/mman.ts';

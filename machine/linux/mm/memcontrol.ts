@@ -4,7 +4,7 @@
  * the root, without limits.
  */
 import { ImageData, PerCpu } from '../arch/x86/model/address-map.ts';
-import { F } from '../arch/x86/model/function-ids.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
 import type { KernelCpu } from '../arch/x86/model/kernel-cpu.ts';
 import { rcuReadLock, rcuReadUnlock } from '../kernel/rcu/tree_plugin.ts';
 

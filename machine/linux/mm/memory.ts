@@ -7,7 +7,7 @@ import { Cause } from '../../core/ledger/cause.ts';
 import { findPte, NX_HIGH, Pte, readLow, writeEntry } from '../arch/x86/mm/pgtable.ts';
 import { flushTlbMmRange } from '../arch/x86/mm/tlbflush.ts';
 import { High, PerCpu } from '../arch/x86/model/address-map.ts';
-import { F } from '../arch/x86/model/function-ids.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
 import { PAGE_BYTES, PAGE_SHIFT } from '../arch/x86/model/physical-memory.ts';
 import { type MmStruct, Vm, type Vma } from '../include/linux/mm_types.ts';
 import type { Kernel } from '../init/kernel.ts';

@@ -4,7 +4,7 @@
  * and MAP_POPULATE (accepted, no effect), huge pages, resource limits but RLIMIT_AS.
  */
 import { TASK_SIZE } from '../arch/x86/model/address-map.ts';
-import { F } from '../arch/x86/model/function-ids.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
 import { PAGE_BYTES } from '../arch/x86/model/physical-memory.ts';
 import { Errno } from '../include/uapi/asm-generic/errno.ts';
 import { Map, Prot } from '../include/uapi/asm-generic/mman.ts';

@@ -2,7 +2,7 @@
 import { findPte, NX_HIGH, Pte, readLow, writeEntry } from '../arch/x86/mm/pgtable.ts';
 import { flushTlbMmRange } from '../arch/x86/mm/tlbflush.ts';
 import { TASK_SIZE } from '../arch/x86/model/address-map.ts';
-import { F } from '../arch/x86/model/function-ids.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
 import { PAGE_BYTES } from '../arch/x86/model/physical-memory.ts';
 import { Errno } from '../include/uapi/asm-generic/errno.ts';
 import { Prot } from '../include/uapi/asm-generic/mman.ts';

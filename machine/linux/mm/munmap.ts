@@ -12,7 +12,7 @@ import {
 } from '../arch/x86/mm/pgtable.ts';
 import { flushTlbMmRange, PTI_USER_PGD } from '../arch/x86/mm/tlbflush.ts';
 import { TASK_SIZE } from '../arch/x86/model/address-map.ts';
-import { F } from '../arch/x86/model/function-ids.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
 import { PAGE_BYTES, PAGE_SHIFT } from '../arch/x86/model/physical-memory.ts';
 import { Errno } from '../include/uapi/asm-generic/errno.ts';
 import type { MmStruct, Vma } from '../include/linux/mm_types.ts';

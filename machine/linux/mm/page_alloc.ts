@@ -4,7 +4,7 @@
  */
 import { Cause } from '../../core/ledger/cause.ts';
 import { High, ImageData, PerCpu } from '../arch/x86/model/address-map.ts';
-import { F } from '../arch/x86/model/function-ids.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
 import type { KernelCpu } from '../arch/x86/model/kernel-cpu.ts';
 import { PAGE_BYTES, PAGE_SHIFT, type PhysicalMemory } from '../arch/x86/model/physical-memory.ts';
 import { spinTrylock, spinUnlock } from '../kernel/locking/spinlock.ts';

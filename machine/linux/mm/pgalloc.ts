@@ -4,7 +4,7 @@
  */
 import { entryAddress, NX_HIGH, Pte, readLow, TABLE, writeEntry } from '../arch/x86/mm/pgtable.ts';
 import { PTI_USER_PGD } from '../arch/x86/mm/tlbflush.ts';
-import { F } from '../arch/x86/model/function-ids.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
 import { PAGE_SHIFT } from '../arch/x86/model/physical-memory.ts';
 import type { MmStruct } from '../include/linux/mm_types.ts';
 import type { Kernel } from '../init/kernel.ts';

@@ -2,7 +2,7 @@
  * Reverse mapping, after Linux 6.1 mm/rmap.c: anon_vma objects and the costs of keeping them. The
  * trees hold one mapping each, since there is no fork yet.
  */
-import { F } from '../arch/x86/model/function-ids.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
 import type { KernelCpu } from '../arch/x86/model/kernel-cpu.ts';
 import type { MmStruct, Vma } from '../include/linux/mm_types.ts';
 import type { Kernel } from '../init/kernel.ts';

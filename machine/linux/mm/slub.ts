@@ -6,7 +6,7 @@
 import { assert } from '../../core/assert.ts';
 import { Cause } from '../../core/ledger/cause.ts';
 import { ImageData, PerCpu } from '../arch/x86/model/address-map.ts';
-import { F } from '../arch/x86/model/function-ids.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
 import { PAGE_BYTES, PAGE_SHIFT } from '../arch/x86/model/physical-memory.ts';
 import { condResched } from '../kernel/sched/cond_resched.ts';
 import type { PageSource } from './page_alloc.ts';

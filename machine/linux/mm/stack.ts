@@ -1,5 +1,5 @@
 /** Stack growth, after Linux 6.1 mm/mmap.c (expand_downwards). */
-import { F } from '../arch/x86/model/function-ids.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
 import { PAGE_BYTES } from '../arch/x86/model/physical-memory.ts';
 import { type MmStruct, Vm, type Vma } from '../include/linux/mm_types.ts';
 import type { Kernel } from '../init/kernel.ts';

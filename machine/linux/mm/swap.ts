@@ -3,7 +3,7 @@
  * uncharging of mm/memcontrol.c. Costs only; the lists themselves wait for reclaim.
  */
 import { ImageData, PerCpu } from '../arch/x86/model/address-map.ts';
-import { F } from '../arch/x86/model/function-ids.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
 import type { MmStruct } from '../include/linux/mm_types.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { spinLockIrqsave, spinUnlockIrqrestore } from '../kernel/locking/spinlock.ts';

@@ -1,6 +1,6 @@
 /** mmap, munmap, mprotect, brk, madvise as calls: argument checks, after Linux 6.1 mm/mmap.c. */
 import type { SyscallArguments } from '../arch/x86/entry/syscall-arguments.ts';
-import { F } from '../arch/x86/model/function-ids.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
 import { fdget } from '../fs/file.ts';
 import { Errno } from '../include/uapi/asm-generic/errno.ts';
 import { Map } from '../include/uapi/asm-generic/mman.ts';

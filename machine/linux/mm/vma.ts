@@ -2,7 +2,7 @@
  * Making, splitting and merging mappings, after Linux 6.1 mm/mmap.c (vma_merge, __split_vma,
  * __vma_adjust) and kernel/fork.c (vm_area_alloc).
  */
-import { F } from '../arch/x86/model/function-ids.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
 import type { MmStruct, Vma } from '../include/linux/mm_types.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { downWrite, upWrite } from '../kernel/locking/rwsem.ts';

@@ -3,7 +3,7 @@
  * TOMOYO and the BPF LSM, as Debian builds it. Costs only: everything is allowed.
  */
 import { ImageData } from '../arch/x86/model/address-map.ts';
-import { F } from '../arch/x86/model/function-ids.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
 import type { FileStruct } from '../include/linux/fs.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { rcuReadLock, rcuReadUnlock } from '../kernel/rcu/tree_plugin.ts';

@@ -10,6 +10,8 @@ export interface ProgramInput {
   readonly argv: readonly string[];
   /** `NAME=value` entries, in order. */
   readonly env: readonly string[];
+  /** The kernel's command line; empty when absent. */
+  readonly kernel?: string;
   /** Name of a board. */
   readonly board: string;
   readonly seed: number;

@@ -14,7 +14,7 @@ export function runProgram(input: ProgramInput): ProgramResult {
   const output = { 1: '', 2: '' };
   const result = runMachine({
     board,
-    commandLine: '',
+    commandLine: input.kernel ?? '',
     seed,
     program: { path, bytes: elf, argv, env },
     phases: [],

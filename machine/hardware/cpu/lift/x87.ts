@@ -20,12 +20,24 @@ function operate(
   a: Temp = NONE,
   b: Temp = NONE,
 ): void {
+  emit.effect(Op.Call, Width.W64, ...request(emit, operation, parameter, a, b), BigInt(Helper.X87));
+}
+
+/** The helper's three arguments; absent operands are zeros. */
+function request(
+  emit: Emitter,
+  operation: X87Op,
+  parameter: number,
+  a: Temp,
+  b: Temp,
+): readonly [Temp, Temp, Temp] {
   const form = emit.constant(operation + 256 * parameter);
-  emit.effect(Op.Call, Width.W64, form, a, b, BigInt(Helper.X87));
+  const zero = a === NONE || b === NONE ? emit.constant(0) : NONE;
+  return [form, a === NONE ? zero : a, b === NONE ? zero : b];
 }
 
 function query(emit: Emitter, operation: X87Op, parameter = 0, a: Temp = NONE): Temp {
-  return emit.call(Helper.X87, emit.constant(operation + 256 * parameter), a);
+  return emit.call(Helper.X87, ...request(emit, operation, parameter, a, NONE));
 }
 
 function stackIndex(operand: Operand | undefined): number {

@@ -1,6 +1,4 @@
 /** Address spaces, after Linux 6.1 include/linux/mm_types.h and mm.h. */
-import type { VmaTree } from '../../lib/maple_tree.ts';
-
 /** vm_flags */
 export const enum Vm {
   NONE = 0,
@@ -57,11 +55,27 @@ export interface Vma {
   readonly address: number;
 }
 
+/** The mappings of an address space in order of address; lib/maple_tree.ts has the tree. */
+export interface VmaSet {
+  /** Changed only through insert() and remove(). */
+  readonly list: Vma[];
+  /** Physical addresses of the tree's nodes: the root, then the leaves. */
+  readonly nodes: number[];
+  /** Slots in use: every mapping, and the gap before it where there is one. */
+  readonly entries: number;
+  /** Index of the first mapping that ends above `address`; list.length when there is none. */
+  indexAbove(address: number): number;
+  /** find_vma: the first mapping that ends above `address`. */
+  find(address: number): Vma | undefined;
+  insert(vma: Vma): void;
+  remove(vma: Vma): void;
+}
+
 /** mm_struct */
 export interface MmStruct {
   /** Physical address of the object. */
   readonly address: number;
-  readonly vmas: VmaTree;
+  readonly vmas: VmaSet;
   /** Physical address of the top page table (with PTI, the kernel's copy; the user's is next). */
   readonly pgd: number;
   /** Address space number for the PCID; 0 when PCIDs are off. */

@@ -3,7 +3,7 @@
  * by ptrace, seccomp and audit (off, as for most processes), rescheduling.
  */
 import { PerCpu } from '../../arch/x86/model/address-map.ts';
-import { F } from '../../arch/x86/model/function-ids.ts';
+import { F } from '../../arch/x86/model/generated/function-ids.ts';
 import type { Kernel } from '../../init/kernel.ts';
 
 export function syscallEnterFromUserMode({ cpu, current }: Kernel): void {

@@ -6,7 +6,7 @@
 import { getUser } from '../../arch/x86/lib/usercopy.ts';
 import type { SyscallArguments } from '../../arch/x86/entry/syscall-arguments.ts';
 import { ImageData } from '../../arch/x86/model/address-map.ts';
-import { F } from '../../arch/x86/model/function-ids.ts';
+import { F } from '../../arch/x86/model/generated/function-ids.ts';
 import { Errno } from '../../include/uapi/asm-generic/errno.ts';
 import { type Kernel, warnOnce } from '../../init/kernel.ts';
 import { spinUnlock } from '../locking/spinlock.ts';

@@ -1,5 +1,5 @@
 /** Mutexes without contention, after Linux 6.1 kernel/locking/mutex.c. Omits: waiting. */
-import { F } from '../../arch/x86/model/function-ids.ts';
+import { F } from '../../arch/x86/model/generated/function-ids.ts';
 import type { KernelCpu } from '../../arch/x86/model/kernel-cpu.ts';
 import { condResched } from '../sched/cond_resched.ts';
 

@@ -2,7 +2,7 @@
  * Read-write semaphores without contention, after Linux 6.1 kernel/locking/rwsem.c. `lock` is the
  * physical address of the object that holds the semaphore. Omits: waiting.
  */
-import { F } from '../../arch/x86/model/function-ids.ts';
+import { F } from '../../arch/x86/model/generated/function-ids.ts';
 import type { KernelCpu } from '../../arch/x86/model/kernel-cpu.ts';
 import { condResched } from '../sched/cond_resched.ts';
 

@@ -2,7 +2,7 @@
  * Spinlocks, after Linux 6.1 kernel/locking/spinlock.c. `lock` is the physical address of the
  * object that holds the lock. Omits: contention (one CPU runs the kernel at a time).
  */
-import { F } from '../../arch/x86/model/function-ids.ts';
+import { F } from '../../arch/x86/model/generated/function-ids.ts';
 import type { KernelCpu } from '../../arch/x86/model/kernel-cpu.ts';
 
 export function spinLock(cpu: KernelCpu, lock: number): void {

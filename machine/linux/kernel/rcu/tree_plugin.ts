@@ -1,5 +1,5 @@
 /** Preemptible RCU read sides, after Linux 6.1 kernel/rcu/tree_plugin.h. Omits: grace periods. */
-import { F } from '../../arch/x86/model/function-ids.ts';
+import { F } from '../../arch/x86/model/generated/function-ids.ts';
 import type { KernelCpu } from '../../arch/x86/model/kernel-cpu.ts';
 
 export function rcuReadLock(cpu: KernelCpu): void {

@@ -1,5 +1,5 @@
 /** sched_yield, after Linux 6.1 kernel/sched/core.c and fair.c. One task runs: it goes on. */
-import { F } from '../../arch/x86/model/function-ids.ts';
+import { F } from '../../arch/x86/model/generated/function-ids.ts';
 import type { Kernel } from '../../init/kernel.ts';
 
 /** sched_yield of the only task that can run. */

@@ -8,7 +8,7 @@ import { Context } from '../../../core/ledger/context.ts';
 import type { Ticks } from '../../../core/units.ts';
 import { exceptionEntry, exceptionExit } from '../../arch/x86/entry/entry_64.ts';
 import { ImageData, PerCpu } from '../../arch/x86/model/address-map.ts';
-import { F } from '../../arch/x86/model/function-ids.ts';
+import { F } from '../../arch/x86/model/generated/function-ids.ts';
 import type { Kernel } from '../../init/kernel.ts';
 import { chargeReadTsc } from '../../arch/x86/kernel/tsc.ts';
 import { irqentryEnter, irqentryExit } from '../entry/common.ts';

@@ -4,7 +4,7 @@
  */
 import { readTsc } from '../../arch/x86/kernel/tsc.ts';
 import { ImageData } from '../../arch/x86/model/address-map.ts';
-import { F } from '../../arch/x86/model/function-ids.ts';
+import { F } from '../../arch/x86/model/generated/function-ids.ts';
 import type { ClocksourceName, Timekeeper } from '../../include/linux/timekeeper_internal.ts';
 import { VdsoClockMode } from '../../include/vdso/datapage.ts';
 import type { Kernel } from '../../init/kernel.ts';

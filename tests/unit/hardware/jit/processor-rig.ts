@@ -72,11 +72,13 @@ export class ProcessorRig {
   observe(reason: number): unknown {
     this.settle();
     this.ledger.closeWindow('end', [this.state.clock]);
-    const { left, result, source, aux, op, ...state } = snapshotState(this.machine, reason);
-    void [left, result, source, aux, op];
+    // Flags and time are compared as what they mean, below.
+    const state = Object.entries(snapshotState(this.machine, reason)).filter(
+      ([name]) => !['left', 'result', 'source', 'aux', 'op'].includes(name),
+    );
     return {
       reason,
-      state,
+      state: Object.fromEntries(state),
       rflags: this.state.rflags,
       clock: this.state.clock,
       residuals: this.ledger.residuals([this.state.clock]),

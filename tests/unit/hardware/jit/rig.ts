@@ -3,7 +3,7 @@ import { encodeBlock, InterpreterTable } from '../../../../machine/hardware/cpu/
 import type { IrBlock } from '../../../../machine/hardware/cpu/ir.ts';
 import { RegionCompiler } from '../../../../machine/hardware/jit/region-compiler.ts';
 import { JumpCache } from '../../../../machine/hardware/jit/jump-cache.ts';
-import { BlockRecord, Cpu } from '../../../../machine/hardware/layout.ts';
+import { BlockRecord, Cpu, ExitReason } from '../../../../machine/hardware/layout.ts';
 import { MemoryHierarchy } from '../../../../machine/hardware/memory/hierarchy.ts';
 import { LinearMemory } from '../../../../machine/hardware/memory/linear-memory.ts';
 import type { MemoryGeometry } from '../../../../machine/hardware/memory/model-setup.ts';
@@ -186,12 +186,12 @@ export class BlockRig {
   private readonly recordAt: number;
   private readonly flagAt: number;
 
-  constructor(private readonly filter: boolean) {
+  constructor(filter: boolean) {
     this.machine = new GuestMachine({ filter });
     const { linear, hierarchy } = this.machine;
     const core = hierarchy.core as unknown as Readonly<Record<string, unknown>>;
     this.compiler = new RegionCompiler(linear.memory, core, { filter });
-    this.table = new InterpreterTable(linear.data, linear.arena.allocate(16 * 64, 64), 16);
+    this.table = new InterpreterTable(linear.data, linear.arena.allocate(1024 * 64, 64), 1024);
     this.table.attach(this.machine.cpu);
     this.jumps = new JumpCache(linear, linear.arena.allocate(JumpCache.BYTES));
     this.machine.set32(Cpu.JUMP_CACHE, this.jumps.address);
@@ -263,15 +263,21 @@ export class BlockRig {
       baseTicks: TICKS * (i + 1),
       record: this.recordAt + i * BlockRecord.BYTES,
     }));
-    const slot = this.compiler.compile([{ blocks: timed, enteredFlag: this.flagAt }]);
-    this.jumps.set(blocks[0].address, slot);
-    const reason = this.compiler.enter(this.machine.cpu, slot);
-    this.jumps.delete(blocks[0].address);
+    // Edges that a region cannot contain leave it; every block can be entered on its own.
+    const alone = timed.slice(1).map((block) => [block]);
+    const regions = [timed, ...alone].map((region) => ({
+      blocks: region,
+      enteredFlag: this.flagAt,
+    }));
+    const slot = this.compiler.compile(regions);
+    blocks.forEach((block, i) => {
+      this.jumps.set(block.address, slot + i);
+    });
+    const exit = this.compiler.enter(this.machine.cpu, slot);
+    // Where nothing follows, the interpreter says UNKNOWN_BLOCK and a region DISPATCH.
+    const reason = exit === ExitReason.DISPATCH ? ExitReason.UNKNOWN_BLOCK : exit;
+    this.jumps.clear();
     this.compiler.reset();
     return this.outcome(reason, blocks.length);
-  }
-
-  get usesFilter(): boolean {
-    return this.filter;
   }
 }

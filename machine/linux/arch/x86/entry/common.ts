@@ -4,7 +4,7 @@ import { Errno } from '../../../include/uapi/asm-generic/errno.ts';
 import { type Kernel, warnOnce } from '../../../init/kernel.ts';
 import { syscallEnterFromUserMode, syscallExitToUserMode } from '../../../kernel/entry/common.ts';
 import { traceSyscall } from '../../../trace/syscalls.ts';
-import { F } from '../model/function-ids.ts';
+import { F } from '../model/generated/function-ids.ts';
 import { Gpr, type Registers } from '../model/registers.ts';
 import { entrySyscall64, sysret } from './entry_64.ts';
 import type { SyscallArguments } from './syscall-arguments.ts';

@@ -7,7 +7,7 @@ import { Cause } from '../../../../core/ledger/cause.ts';
 import type { Kernel } from '../../../init/kernel.ts';
 import { chargeKernelCr3, loadKernelCr3, switchToUserCr3 } from '../mm/tlbflush.ts';
 import { PerCpu } from '../model/address-map.ts';
-import { F } from '../model/function-ids.ts';
+import { F } from '../model/generated/function-ids.ts';
 
 /** Instructions of entry_untrain_ret and srso_untrain_ret at every entry with SRSO safe-ret. */
 const UNTRAIN_INSTRUCTIONS = 6;

@@ -4,7 +4,7 @@ import type { Kernel } from '../../../init/kernel.ts';
 import type { SyscallArguments } from '../entry/syscall-arguments.ts';
 import { putUser } from '../lib/usercopy.ts';
 import { TASK_SIZE } from '../model/address-map.ts';
-import { F } from '../model/function-ids.ts';
+import { F } from '../model/generated/function-ids.ts';
 import { Gpr } from '../model/registers.ts';
 
 const ARCH_SET_GS = 0x1001;

@@ -4,7 +4,7 @@ import type { Kernel } from '../../../init/kernel.ts';
 import { irqentryEnter, irqentryExit } from '../../../kernel/entry/common.ts';
 import { forceSignal } from '../../../kernel/signal.ts';
 import { exceptionEntry, exceptionExit } from '../entry/entry_64.ts';
-import { F } from '../model/function-ids.ts';
+import { F } from '../model/generated/function-ids.ts';
 
 interface Trap {
   readonly signal: Sig;

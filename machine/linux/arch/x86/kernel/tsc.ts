@@ -2,7 +2,7 @@
 import { Cause } from '../../../../core/ledger/cause.ts';
 import { Cpu } from '../../../../hardware/layout.ts';
 import type { Kernel } from '../../../init/kernel.ts';
-import { F } from '../model/function-ids.ts';
+import { F } from '../model/generated/function-ids.ts';
 
 /** The counter of the current CPU at this moment, as rdtsc would return it. Untimed. */
 export function readTsc({ platform, cpu }: Kernel): bigint {

@@ -7,7 +7,7 @@ import { Cause } from '../../../../core/ledger/cause.ts';
 import { Errno } from '../../../include/uapi/asm-generic/errno.ts';
 import type { Kernel } from '../../../init/kernel.ts';
 import { userPage } from '../../../mm/gup.ts';
-import { F } from '../model/function-ids.ts';
+import { F } from '../model/generated/function-ids.ts';
 import { PAGE_BYTES } from '../model/physical-memory.ts';
 
 const LINE_BYTES = 64;

@@ -13,7 +13,7 @@ import { expandStack } from '../../../mm/stack.ts';
 import { tracePageFaultUser } from '../../../trace/exceptions.ts';
 import { exceptionEntry, exceptionExit } from '../entry/entry_64.ts';
 import { TASK_SIZE } from '../model/address-map.ts';
-import { F } from '../model/function-ids.ts';
+import { F } from '../model/generated/function-ids.ts';
 
 const TWO_32 = 2 ** 32;
 

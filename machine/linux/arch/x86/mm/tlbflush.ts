@@ -7,7 +7,7 @@ import { Cause } from '../../../../core/ledger/cause.ts';
 import type { MmStruct } from '../../../include/linux/mm_types.ts';
 import type { Kernel } from '../../../init/kernel.ts';
 import { PerCpu } from '../model/address-map.ts';
-import { F } from '../model/function-ids.ts';
+import { F } from '../model/generated/function-ids.ts';
 
 /** Bit 11 of the PCID names the user's half (X86_CR3_PTI_PCID_USER_BIT). */
 export const PTI_USER_PCID = 0x800;

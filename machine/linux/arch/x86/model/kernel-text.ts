@@ -4,8 +4,8 @@
  */
 import type { SymbolTable } from '../../../../core/ledger/symbols.ts';
 import { Low } from './address-map.ts';
-import { F } from './function-ids.ts';
-import { FUNCTIONS } from './function-table.ts';
+import { F } from './generated/function-ids.ts';
+import { FUNCTIONS } from './generated/function-table.ts';
 
 const LINE_BYTES = 64;
 const ALIGN = 16;

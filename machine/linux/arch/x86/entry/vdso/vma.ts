@@ -6,7 +6,7 @@ import type { BuddyAllocator } from '../../../../mm/buddy.ts';
 import { findArea } from '../../../../mm/mmap.ts';
 import { vmAreaAlloc } from '../../../../mm/vma.ts';
 import type { AddressLayout } from '../../mm/mmap.ts';
-import { F } from '../../model/function-ids.ts';
+import { F } from '../../model/generated/function-ids.ts';
 import { PAGE_BYTES, PAGE_SHIFT, type PhysicalMemory } from '../../model/physical-memory.ts';
 import { buildVdsoImage, type VdsoOptions } from './vdso2c.ts';
 

@@ -1,0 +1,27 @@
+/** What the machine offers by name, as data for people: kernel words, system calls, trace tables. */
+import type { TableSpec } from '../core/trace/event-table.ts';
+import {
+  SYSCALL_TABLE,
+  type SyscallEntry,
+} from '../linux/arch/x86/entry/syscalls/syscall-table.ts';
+import { KERNEL_WORDS, type KernelWord } from '../linux/init/kernel-parameters.ts';
+import { KERNEL_TABLES } from '../linux/trace/specs.ts';
+
+/** One system call of the guest and how far it is modelled. */
+export type SystemCall = Pick<SyscallEntry, 'name' | 'support' | 'omits'> & {
+  readonly number: number;
+};
+
+export const kernelWords = (): readonly KernelWord[] => KERNEL_WORDS;
+
+/** The tables that a run can record. */
+export const traceTables = (): readonly TableSpec[] => KERNEL_TABLES;
+
+/** Every call that has a number, in order. */
+export function systemCalls(): SystemCall[] {
+  return SYSCALL_TABLE.flatMap((entry, number) =>
+    entry === undefined
+      ? []
+      : [{ number, name: entry.name, support: entry.support, omits: entry.omits }],
+  );
+}
