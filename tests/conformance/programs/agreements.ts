@@ -6,6 +6,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { loadCounts } from './counts.ts';
+import type { ExpectedCounts } from './counts.ts';
 import { fixtureNames, loadFixture } from './fixtures.ts';
 import type { Fixture } from './fixtures.ts';
 import type { ProgramInput, ProgramResult, RunProgram } from './program-run.ts';
@@ -15,8 +16,6 @@ const BASE = { board: 'simple', seed: 1, tier: 'auto', filter: true } as const;
 
 /** Least share of the varying addresses at which the machine must agree with the native run. */
 const NATIVE_SHARE_MIN = 0.8;
-/** Addresses of functions that depend on the vDSO's contents; see counts.ts. */
-const VDSO_DIFFERENCES_MAX = 200;
 
 function inputOf(fixture: Fixture, variant: Partial<ProgramInput> = {}): ProgramInput {
   const { elf, argv, env } = fixture;
@@ -45,21 +44,28 @@ export function countedNames(): string[] {
   return fixtureNames().filter((name) => caseOf(name).counted);
 }
 
-function expectCounts(name: string, result: ProgramResult): void {
-  const expected = loadCounts(name);
-  const actual = new Map<number, number>();
+/** Retired counts of the image's own code by link-time address. */
+function linkedCounts(expected: ExpectedCounts, result: ProgramResult): Map<number, number> {
+  const linked = new Map<number, number>();
   for (const [address, count] of result.counts) {
-    const linked = address - result.loadBias;
-    if (expected.contains(linked)) actual.set(linked, count);
+    const at = address - result.loadBias;
+    if (expected.contains(at)) linked.set(at, count);
   }
-  expect(expected.differences(actual)).toEqual([]);
+  return linked;
+}
+
+function expectCounts(name: string, shown: ProgramResult, hidden: ProgramResult): void {
+  const expected = loadCounts(name);
+  // User-mode QEMU has no vDSO.
+  expect(expected.differences(linkedCounts(expected, hidden), 'no vDSO')).toEqual([]);
+  const actual = linkedCounts(expected, shown);
+  expect(expected.differences(actual, 'vDSO')).toEqual([]);
   const { addresses, asNative, neither } = expected.varyingReport(actual);
   // The native oracle has the guest's CPUID and Linux's auxiliary vector, so there the machine has
   // no choice either; only the vDSO and the stack are its own.
   const surprising = Object.keys(neither).filter((key) => /^(cpuid|auxv)/.test(key));
   expect(surprising).toEqual([]);
   expect(asNative).toBeGreaterThanOrEqual(addresses * NATIVE_SHARE_MIN);
-  expect(expected.vdsoDifferences(actual).length).toBeLessThan(VDSO_DIFFERENCES_MAX);
 }
 
 /**
@@ -73,9 +79,12 @@ export function describePrograms(runProgram: RunProgram, names: readonly string[
       const result = await runProgram(inputOf(fixture));
       expect(outcomeOf(result)).toEqual(outcomeOf(fixture));
       expect(sum(result.counts.values())).toBe(result.instructions);
-      if (caseOf(name).counted) expectCounts(name, result);
-      const other = await runProgram(inputOf(fixture, { tier: 'interpreter', filter: false }));
+      const interpreted = { tier: 'interpreter', filter: false } as const;
+      const other = await runProgram(inputOf(fixture, interpreted));
       expect(observable(other)).toEqual(observable(result));
+      if (!caseOf(name).counted) return;
+      const noVdso = await runProgram(inputOf(fixture, { ...interpreted, kernel: 'vdso=0' }));
+      expectCounts(name, result, noVdso);
     });
   });
 }

@@ -79,7 +79,13 @@ describe('expected counts', () => {
     expect(expected.differences(actual)).toEqual([]);
     actual.set(entry, 2);
     expect(expected.differences(actual)).toEqual([
-      { symbol: '_start', address: `0x${entry.toString(16)}`, expected: 1, actual: 2 },
+      {
+        symbol: '_start',
+        address: `0x${entry.toString(16)}`,
+        expected: 1,
+        actual: 2,
+        reason: undefined,
+      },
     ]);
     actual.delete(entry);
     expect(expected.differences(actual)).toHaveLength(1);
