@@ -1,4 +1,5 @@
 /** What `lab list` can show: each topic reads the registry that the rest of the lab uses. */
+import type { TableSpec } from '../../machine/core/trace/event-table.ts';
 import type { Parameter } from '../../workloads/lib/parameters.ts';
 import type { TableColumn } from './output.ts';
 
@@ -12,8 +13,7 @@ export interface Topic {
   readonly load: () => Promise<readonly Row[]>;
 }
 
-const loadCatalogue = (): Promise<typeof import('../../machine/board/catalogue.ts')> =>
-  import('../../machine/board/catalogue.ts');
+const loadCatalogue = async () => import('../../machine/board/catalogue.ts');
 
 async function workloads(): Promise<Row[]> {
   const { WORKLOADS } = await import('../../workloads/registry.ts');
@@ -58,13 +58,17 @@ async function kernelWords(): Promise<Row[]> {
 }
 
 async function events(): Promise<Row[]> {
-  const tables = (await loadCatalogue()).traceTables();
-  return tables.map(({ name, comment, columns, ...table }) => [
+  const { declaredTables, traceTables } = await loadCatalogue();
+  const row = ({ name, comment, columns }: TableSpec, recorded: string): Row => [
     name,
-    table.default ? 'always' : 'with --events',
+    recorded,
     columns.map((column) => column.name).join(', '),
     comment,
-  ]);
+  ];
+  return [
+    ...traceTables().map((table) => row(table, table.default ? 'always' : 'with --events')),
+    ...declaredTables().map((table) => row(table, 'not yet')),
+  ];
 }
 
 async function syscalls(): Promise<Row[]> {

@@ -7,7 +7,7 @@
  */
 
 /** 2^n runs: beyond this many knobs the experiment is a sweep, not a comparison. */
-export const KNOBS_MAX = 6;
+const KNOBS_MAX = 6;
 
 /**
  * Shares of `value(all) - value(none)` by knob.
@@ -16,6 +16,8 @@ export const KNOBS_MAX = 6;
  * @param value the measured value with the knobs of bit mask `subset` turned
  */
 export function shapleyShares(knobs: number, value: (subset: number) => number): number[] {
+  if (knobs > KNOBS_MAX)
+    throw new RangeError(`${knobs} knobs: at most ${KNOBS_MAX} can be shared out`);
   const factorial = [1];
   for (let n = 1; n <= knobs; n++) factorial[n] = n * (factorial[n - 1] ?? 1);
   const weight = (size: number): number =>

@@ -1,3 +1,4 @@
+/** The error of a run whose ledger does not balance. */
 import { MachineBug } from '../../machine/core/assert.ts';
 
 /** The ledger does not account for every tick of a run: the run is refused. Always our own bug. */

@@ -23,7 +23,3 @@ export function cyclesFromTicks(ticks: Ticks): number {
 export function nanosecondsFromTicks(ticks: Ticks, coreMHz: number): number {
   return (ticks * 1000) / (TICKS_PER_CYCLE * coreMHz);
 }
-
-export function ticksFromNanoseconds(ns: number, coreMHz: number): Ticks {
-  return Math.round((ns * coreMHz * TICKS_PER_CYCLE) / 1000);
-}

@@ -185,7 +185,10 @@ export const enum ExitReason {
   MARKER = 4,
   /** The next block has no code yet: RIP has not been decoded. */
   UNKNOWN_BLOCK = 5,
-  /** The interpreter reached a block that is translated, or one that has become hot. */
+  /**
+   * The interpreter reached a block that is translated, or one that has become hot; or MXCSR was
+   * loaded, and translated code may run under its default alone.
+   */
   DISPATCH = 6,
   /** Code was written; the dispatcher must invalidate before going on. */
   CODE_WRITTEN = 7,

@@ -2,15 +2,8 @@
  * The six hot loops by which executors are measured, as gcc 12 -O2 writes them: table CRC-32, a
  * 64-bit hash, 64 x 64 matrix product, pointer chase, byte copy, recursive Fibonacci.
  */
-import type {
-  Assembler} from '../../machine/hardware/cpu/assembler.ts';
-import {
-  address,
-  byte,
-  dword,
-  qword,
-  registers,
-} from '../../machine/hardware/cpu/assembler.ts';
+import type { Assembler } from '../../machine/hardware/cpu/assembler.ts';
+import { address, byte, dword, qword, registers } from '../../machine/hardware/cpu/assembler.ts';
 
 const { rax, rbx, rcx, rdx, rsi, rdi, rbp, rsp, r8, r9, r10, r11, r12 } = registers;
 const { eax, edx, dl, xmm0, xmm1, r9d, edi, esi } = registers;

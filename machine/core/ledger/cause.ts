@@ -23,8 +23,6 @@ export const CAUSES = [
   'idle',
 ] as const;
 
-export type CauseName = (typeof CAUSES)[number];
-
 /** Index into CAUSES. */
 export const enum Cause {
   BASE,

@@ -1,8 +1,6 @@
 /** The execution contexts that time is booked to. */
 export const CONTEXTS = ['user', 'kernel', 'hardirq', 'softirq', 'idle'] as const;
 
-export type ContextName = (typeof CONTEXTS)[number];
-
 /** Index into CONTEXTS. */
 export const enum Context {
   USER,

@@ -2,7 +2,7 @@
 import { X87MemoryOp } from '../cpu/x87';
 import { Cpu } from '../layout';
 import { readable, writable, written } from './guest-memory';
-import { pop } from './x87';
+import { pop } from './x87-stack';
 
 const PART_BYTES = 16;
 const FX_PARTS = 26;

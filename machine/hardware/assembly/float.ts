@@ -3,6 +3,8 @@
  * sign and payload it leaves open and the processor defines.
  */
 import { ScalarOp } from '../cpu/simd';
+import { mxcsr, Mxcsr } from './convert';
+import { rounded32, rounded64 } from './float-rounding';
 
 const QUIET_64: u64 = 0x0008000000000000;
 const QUIET_32: u32 = 0x00400000;
@@ -24,10 +26,21 @@ export function nan32(a: u32, b: u32): u32 {
   return second != second ? b | QUIET_32 : DEFAULT_32;
 }
 
+@inline function isNumber64(opcode: u32, a: f64, b: f64): bool {
+  return b == b && (a == a || opcode == ScalarOp.F64_SQRT);
+}
+
+@inline function isNumber32(opcode: u32, a: f32, b: f32): bool {
+  return b == b && (a == a || opcode == ScalarOp.F32_SQRT);
+}
+
 /** Square root takes b alone. */
 export function arithmetic64(cpu: usize, opcode: u32, a: u64, b: u64): u64 {
   const x = reinterpret<f64>(a);
   const y = reinterpret<f64>(b);
+  if ((mxcsr(cpu) & Mxcsr.SPECIAL) != 0 && isNumber64(opcode, x, y)) {
+    return rounded64(cpu, opcode, a, b);
+  }
   let result: f64;
   switch (opcode) {
     case ScalarOp.F64_ADD:
@@ -52,6 +65,9 @@ export function arithmetic64(cpu: usize, opcode: u32, a: u64, b: u64): u64 {
 export function arithmetic32(cpu: usize, opcode: u32, a: u32, b: u32): u32 {
   const x = reinterpret<f32>(a);
   const y = reinterpret<f32>(b);
+  if ((mxcsr(cpu) & Mxcsr.SPECIAL) != 0 && isNumber32(opcode, x, y)) {
+    return rounded32(cpu, opcode, a, b);
+  }
   let result: f32;
   switch (opcode) {
     case ScalarOp.F32_ADD:

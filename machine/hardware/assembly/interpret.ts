@@ -4,152 +4,40 @@
  * the translator is checked against it.
  */
 import { BlockCode, BlockTable, OpWord, Slot } from '../cpu/bytecode';
-import { Helper, Op, Width } from '../cpu/ir';
+import { Op, Width } from '../cpu/ir';
 import { BlockRecord, Cpu, ExitReason, Header, Region } from '../layout';
-import { cpuid } from './cpuid';
-import { divideS128, divideS128Overflows, divideU128, rotateCarryLeft, rotateCarryRight } from './divide';
-import { condition, flagsOf } from './flags';
-import { fxRestore, fxSave, x87Memory } from './float-state';
-import { fetchLines, readable, writable, written } from './guest-memory';
-import { readTsc } from './clock';
 import {
-  compareF32,
-  compareF64,
-  f32FromF64,
-  f32FromI64,
-  f32ToI32,
-  f32ToI64,
-  f64FromF32,
-  f64FromI64,
-  f64ToI32,
-  f64ToI64,
-} from './convert';
+  bitsOf,
+  define,
+  defineVector,
+  immediate,
+  loadInteger,
+  multiplyHighSigned,
+  multiplyHighUnsigned,
+  operandA,
+  operandB,
+  operandC,
+  optional,
+  rotateLeft,
+  secondImmediate,
+  setFlags,
+  setRegister,
+  signExtend,
+  SLOTS,
+  smallImmediate,
+  storeInteger,
+  swapBytes,
+  truncate,
+  vectorA,
+  vectorB,
+  widthOf,
+} from './bytecode-operands';
+import { condition, flagsOf } from './flags';
+import { fetchLines, readable, writable, written } from './guest-memory';
+import { call } from './interpret-call';
 import { bitmask, scalarOp, shuffle, vectorOp, vectorShift } from './vector';
-import { repString } from './string';
-import { x87 } from './x87';
-
-/** Where temporaries live. Nothing here is re-entered, so one file of them serves all CPUs. */
-const SLOTS: usize = memory.data(16384, 16);
 
 const VECTOR_GENERAL_PROTECTION: i32 = 13;
-
-@inline function operandA(word: usize): u64 {
-  return load<u64>(SLOTS + <usize>load<u16>(word, OpWord.A));
-}
-
-@inline function operandB(word: usize): u64 {
-  return load<u64>(SLOTS + <usize>load<u16>(word, OpWord.B));
-}
-
-@inline function operandC(word: usize): u64 {
-  return load<u64>(SLOTS + <usize>load<u16>(word, OpWord.C));
-}
-
-/** An operand that may be absent, as 0. */
-@inline function optional(word: usize, field: usize): u64 {
-  const slot = load<u16>(word + field);
-  return slot == Slot.NONE ? 0 : load<u64>(SLOTS + <usize>slot);
-}
-
-@inline function define(word: usize, value: u64): void {
-  store<u64>(SLOTS + <usize>load<u16>(word, OpWord.DST), value);
-}
-
-@inline function vectorA(word: usize): v128 {
-  return v128.load(SLOTS + <usize>load<u16>(word, OpWord.A));
-}
-
-@inline function vectorB(word: usize): v128 {
-  return v128.load(SLOTS + <usize>load<u16>(word, OpWord.B));
-}
-
-@inline function defineVector(word: usize, value: v128): void {
-  v128.store(SLOTS + <usize>load<u16>(word, OpWord.DST), value);
-}
-
-@inline function immediate(word: usize): u64 {
-  return load<u16>(word, OpWord.WIDE) != 0
-    ? load<u64>(word, OpWord.WIDE_IMM)
-    : <u64>(<i64>load<i32>(word, OpWord.IMM));
-}
-
-@inline function smallImmediate(word: usize): u32 {
-  return load<u32>(word, OpWord.IMM);
-}
-
-@inline function secondImmediate(word: usize): u64 {
-  return load<u16>(word, OpWord.WIDE) != 0 ? load<u64>(word, OpWord.WIDE_IMM2) : 0;
-}
-
-@inline function widthOf(word: usize): u32 {
-  return load<u8>(word, OpWord.WIDTH);
-}
-
-@inline function bitsOf(width: u32): u64 {
-  return <u64>(8 << width);
-}
-
-@inline function truncate(width: u32, value: u64): u64 {
-  return value & (u64.MAX_VALUE >> (64 - bitsOf(width)));
-}
-
-@inline function signExtend(width: u32, value: u64): i64 {
-  const shift = 64 - bitsOf(width);
-  return <i64>(value << shift) >> shift;
-}
-
-/** Loads an integer of any width, zero-extended. */
-@inline function loadInteger(host: usize, width: u32): u64 {
-  if (width == Width.W64) return load<u64>(host);
-  if (width == Width.W32) return load<u32>(host);
-  return width == Width.W8 ? <u64>load<u8>(host) : <u64>load<u16>(host);
-}
-
-@inline function storeInteger(host: usize, width: u32, value: u64): void {
-  if (width == Width.W64) store<u64>(host, value);
-  else if (width == Width.W32) store<u32>(host, <u32>value);
-  else if (width == Width.W8) store<u8>(host, <u8>value);
-  else store<u16>(host, <u16>value);
-}
-
-@inline function setRegister(cpu: usize, index: u32, width: u32, value: u64): void {
-  const at = cpu + Cpu.GPR + (<usize>index << 3);
-  if (width >= <u32>Width.W32) store<u64>(at, value);
-  else if (width == Width.W8) store<u8>(at, <u8>value);
-  else store<u16>(at, <u16>value);
-}
-
-@inline function setFlags(cpu: usize, word: usize, aux: u64): void {
-  store<u64>(cpu, operandA(word), Cpu.CC_RESULT);
-  store<u64>(cpu, optional(word, OpWord.B), Cpu.CC_SOURCE);
-  store<u64>(cpu, aux, Cpu.CC_AUX);
-  store<u32>(cpu, (smallImmediate(word) << 2) | widthOf(word), Cpu.CC_OP);
-}
-
-function rotateLeft(width: u32, value: u64, count: u64): u64 {
-  if (width == Width.W64) return rotl<u64>(value, count);
-  if (count == 0) return value;
-  return truncate(width, (value << count) | (value >> (bitsOf(width) - count)));
-}
-
-function swapBytes(width: u32, value: u64): u64 {
-  return bswap<u64>(value) >> (64 - bitsOf(width));
-}
-
-function multiplyHighUnsigned(a: u64, b: u64): u64 {
-  const aLow = a & 0xffffffff;
-  const aHigh = a >> 32;
-  const bLow = b & 0xffffffff;
-  const bHigh = b >> 32;
-  const middle = aHigh * bLow + ((aLow * bLow) >> 32);
-  const other = aLow * bHigh + (middle & 0xffffffff);
-  return aHigh * bHigh + (middle >> 32) + (other >> 32);
-}
-
-function multiplyHighSigned(a: u64, b: u64): u64 {
-  const unsigned = multiplyHighUnsigned(a, b);
-  return unsigned - (<i64>a < 0 ? b : 0) - (<i64>b < 0 ? a : 0);
-}
 
 /** Ends execution with `reason`; RIP is set by the caller. */
 @inline function leave(cpu: usize, code: usize, reason: i32): void {
@@ -178,83 +66,6 @@ function raise(cpu: usize, code: usize, word: usize, vector: i32): void {
   pointAt(cpu, code, word);
   store<i32>(cpu, vector, Cpu.EXIT_INFO);
   leave(cpu, code, ExitReason.EXCEPTION);
-}
-
-/** Runs a helper. Returns false when it faulted. */
-function call(cpu: usize, code: usize, word: usize): bool {
-  const a: i64 = optional(word, OpWord.A);
-  const b: i64 = optional(word, OpWord.B);
-  const c: i64 = optional(word, OpWord.C);
-  store<i32>(cpu, load<i32>(code, BlockCode.RECORD), Cpu.EXIT_RECORD);
-  let result: i64 = 0;
-  switch (smallImmediate(word)) {
-    case Helper.DivideU128:
-      result = divideU128(cpu, a, b, c);
-      break;
-    case Helper.DivideS128:
-      result = divideS128(cpu, a, b, c);
-      break;
-    case Helper.DivideS128Overflows:
-      result = divideS128Overflows(cpu, a, b, c);
-      break;
-    case Helper.RotateCarryLeft:
-      result = rotateCarryLeft(cpu, a, b, c);
-      break;
-    case Helper.RotateCarryRight:
-      result = rotateCarryRight(cpu, a, b, c);
-      break;
-    case Helper.F64FromI64:
-      result = f64FromI64(cpu, a);
-      break;
-    case Helper.F32FromI64:
-      result = f32FromI64(cpu, a);
-      break;
-    case Helper.F64ToI64:
-      result = f64ToI64(cpu, a, b);
-      break;
-    case Helper.F64ToI32:
-      result = f64ToI32(cpu, a, b);
-      break;
-    case Helper.F32ToI64:
-      result = f32ToI64(cpu, a, b);
-      break;
-    case Helper.F32ToI32:
-      result = f32ToI32(cpu, a, b);
-      break;
-    case Helper.F32FromF64:
-      result = f32FromF64(cpu, a);
-      break;
-    case Helper.F64FromF32:
-      result = f64FromF32(cpu, a);
-      break;
-    case Helper.CompareF64:
-      result = compareF64(cpu, a, b);
-      break;
-    case Helper.CompareF32:
-      result = compareF32(cpu, a, b);
-      break;
-    case Helper.X87:
-      result = x87(cpu, a, b, c);
-      break;
-    case Helper.X87Memory:
-      return x87Memory(cpu, a, b) != 0;
-    case Helper.FxSave:
-      return fxSave(cpu, a) != 0;
-    case Helper.FxRestore:
-      return fxRestore(cpu, a) != 0;
-    case Helper.RepString:
-      return repString(cpu, a) != 0;
-    case Helper.Cpuid:
-      result = cpuid(cpu, a, b);
-      break;
-    case Helper.ReadTsc:
-      result = readTsc(cpu);
-      break;
-    default:
-      unreachable();
-  }
-  if (load<u16>(word, OpWord.DST) != Slot.NONE) define(word, result);
-  return true;
 }
 
 /** Code of the block at `address`, or 0. */
@@ -609,6 +420,9 @@ function runBlock(cpu: usize, code: usize, record: usize): usize {
         return finish(cpu, code, operandA(word));
       case Op.Syscall:
         finishAndLeave(cpu, code, immediate(word), ExitReason.SYSCALL, 0);
+        return 0;
+      case Op.Dispatch:
+        finishAndLeave(cpu, code, immediate(word), ExitReason.DISPATCH, 0);
         return 0;
       case Op.Exception:
         store<u64>(cpu, secondImmediate(word), Cpu.RIP);

@@ -12,6 +12,9 @@ export const enum Kind {
   NAN,
 }
 
+/** Rounds an inexact result to the neighbour with an odd last bit, so that it can be rounded again. */
+export const ROUND_ODD: u32 = 4;
+
 export const enum Status {
   INVALID = 0x01,
   DENORMAL = 0x02,
@@ -50,24 +53,28 @@ export let raised: u32 = 0;
 /** Rounding control and precision of the operation in progress. */
 let roundingMode: u32 = 0;
 let precision: u32 = 64;
+/** Sign of an exact zero difference. */
+let zeroSign: u32 = 0;
 /** Whether the last rounding made the magnitude larger. */
 let roundedUp: bool = false;
 
 export function begin(cpu: usize): void {
   const control = load<u32>(cpu, Cpu.X87_CONTROL);
-  roundingMode = (control >> 10) & 3;
+  useRounding((control >> 10) & 3);
   const field = (control >> 8) & 3;
   precision = field == 0 ? 24 : field == 2 ? 53 : 64;
   raised = 0;
   roundedUp = false;
 }
 
-export function fullPrecision(): void {
-  precision = 64;
+/** Significant bits that results keep: 24, 53 or 64. */
+export function usePrecision(bits: u32): void {
+  precision = bits;
 }
 
 export function useRounding(mode: u32): void {
   roundingMode = mode;
+  if (mode != ROUND_ODD) zeroSign = <u32>(mode == 1);
 }
 
 export function raise(flags: u32): void {
@@ -124,7 +131,7 @@ export function unpackB(significand: u64, top: u32): void {
   aKind = kind;
 }
 
-@inline function packSpecial(sign: u32, significand: u64): void {
+@inline export function packSpecial(sign: u32, significand: u64): void {
   rSig = significand;
   rTop = (sign << 15) | EXPONENT_SPECIAL;
 }
@@ -197,11 +204,11 @@ export function roundPack(sign: u32, exponent: i32, high: u64, low: u64): void {
   rTop = (sign << 15) | <u32>biased;
 }
 
-let shiftedHigh: u64 = 0;
-let roundedCarry: bool = false;
+export let shiftedHigh: u64 = 0;
+export let roundedCarry: bool = false;
 
 /** high:low >> distance; returns the low half with every lost bit in its lowest. */
-function shiftRightSticky(high: u64, low: u64, distance: i32): u64 {
+export function shiftRightSticky(high: u64, low: u64, distance: i32): u64 {
   if (distance >= 128) {
     shiftedHigh = 0;
     return <u64>((high | low) != 0);
@@ -223,7 +230,7 @@ function shiftRightSticky(high: u64, low: u64, distance: i32): u64 {
 }
 
 /** Rounds high:low to the precision in force into rSig; roundedCarry when it became 2.0. */
-function roundAt(sign: u32, high: u64, low: u64): void {
+export function roundAt(sign: u32, high: u64, low: u64): void {
   let kept = high;
   let unit: u64 = 1;
   let half: bool;
@@ -242,7 +249,8 @@ function roundAt(sign: u32, high: u64, low: u64): void {
   roundedUp = false;
   if (half || below) {
     raised |= Status.INEXACT;
-    if (roundsUp(sign, (kept & unit) != 0, half, below)) {
+    if (roundingMode == ROUND_ODD) kept |= unit;
+    else if (roundsUp(sign, (kept & unit) != 0, half, below)) {
       roundedUp = true;
       kept += unit;
       if (kept == 0) {
@@ -254,7 +262,7 @@ function roundAt(sign: u32, high: u64, low: u64): void {
   rSig = kept;
 }
 
-function packOverflow(sign: u32): void {
+export function packOverflow(sign: u32): void {
   raised |= Status.OVERFLOW | Status.INEXACT;
   const toInfinity = roundingMode == 0 || (roundingMode != 3 && (roundingMode == 1) == (sign != 0));
   roundedUp = toInfinity;
@@ -286,7 +294,7 @@ function addMagnitudes(): void {
 
 function subtractMagnitudes(): void {
   const aLarger = aExp != bExp ? aExp > bExp : aSig >= bSig;
-  if (aExp == bExp && aSig == bSig) return packZero(<u32>(roundingMode == 1));
+  if (aExp == bExp && aSig == bSig) return packZero(zeroSign);
   const sign = aLarger ? aSign : aSign ^ 1;
   const exponent = max(aExp, bExp);
   const larger = aLarger ? aSig : bSig;
@@ -307,7 +315,7 @@ export function add(flip: u32): void {
     return packInfinity(aKind == Kind.INFINITE ? aSign : bSign);
   }
   if (aKind == Kind.ZERO && bKind == Kind.ZERO) {
-    return packZero(same ? aSign : <u32>(roundingMode == 1));
+    return packZero(same ? aSign : zeroSign);
   }
   if (bKind == Kind.ZERO) return roundPack(aSign, aExp, aSig, 0);
   if (aKind == Kind.ZERO) return roundPack(bSign, bExp, bSig, 0);
@@ -457,81 +465,4 @@ export function fromInteger(value: i64): void {
   const shift = clz<u64>(magnitude);
   rSig = magnitude << shift;
   rTop = (sign << 15) | <u32>(BIAS + 63 - <i32>shift);
-}
-
-// Other formats ----------------------------------------------------------------------------------
-
-/** Widens a float of `fractionBits` and `exponentBits`; exact. A signalling NaN becomes quiet. */
-function widen(bits: u64, fractionBits: u64, exponentBits: u64): void {
-  const sign = <u32>(bits >> (fractionBits + exponentBits)) & 1;
-  const exponentMax: u64 = ((<u64>1) << exponentBits) - 1;
-  const exponent = (bits >> fractionBits) & exponentMax;
-  const fraction = bits & (((<u64>1) << fractionBits) - 1);
-  const aligned = fraction << (63 - fractionBits);
-  const bias = <i32>(exponentMax >> 1);
-  if (exponent == exponentMax) {
-    if (fraction == 0) return packInfinity(sign);
-    if ((aligned & QUIET) == 0) raised |= Status.INVALID;
-    return packSpecial(sign, aligned | INTEGER_BIT | QUIET);
-  }
-  if (exponent == 0) {
-    if (fraction == 0) return packZero(sign);
-    raised |= Status.DENORMAL;
-    const shift = clz<u64>(aligned);
-    rSig = aligned << shift;
-    rTop = (sign << 15) | <u32>(1 - bias - <i32>shift + BIAS);
-    return;
-  }
-  rSig = aligned | INTEGER_BIT;
-  rTop = (sign << 15) | <u32>(<i32>exponent - bias + BIAS);
-}
-
-export function fromF64(bits: u64): void {
-  widen(bits, 52, 11);
-}
-
-export function fromF32(bits: u64): void {
-  widen(bits, 23, 8);
-}
-
-/** A rounded to a narrower format; returns its bits. */
-function narrow(fractionBits: u64, exponentBits: u64): u64 {
-  const sign = <u64>aSign << (fractionBits + exponentBits);
-  const exponentMax: u64 = ((<u64>1) << exponentBits) - 1;
-  const infinity = sign | (exponentMax << fractionBits);
-  if (aKind == Kind.ZERO) return sign;
-  if (aKind == Kind.INFINITE) return infinity;
-  if (aKind == Kind.NAN) {
-    if ((aSig & QUIET) == 0) raised |= Status.INVALID;
-    return infinity | (((aSig | QUIET) & ~INTEGER_BIT) >> (63 - fractionBits));
-  }
-  const bias = <i32>(exponentMax >> 1);
-  let biased = aExp + bias;
-  let high = aSig;
-  let low: u64 = 0;
-  const tiny = biased <= 0;
-  if (tiny) {
-    low = shiftRightSticky(aSig, 0, 1 - biased);
-    high = shiftedHigh;
-    biased = 0;
-  }
-  precision = <u32>fractionBits + 1;
-  roundAt(aSign, high, low);
-  if (roundedCarry) biased++;
-  else if (biased == 0 && rSig >> 63 != 0) biased = 1;
-  if (tiny && (raised & Status.INEXACT) != 0) raised |= Status.UNDERFLOW;
-  if (biased >= <i32>exponentMax) {
-    packOverflow(aSign);
-    return rSig == INTEGER_BIT ? infinity : infinity - 1;
-  }
-  const fraction = (rSig & ~INTEGER_BIT) >> (63 - fractionBits);
-  return sign | (<u64>biased << fractionBits) | fraction;
-}
-
-export function toF64(): u64 {
-  return narrow(52, 11);
-}
-
-export function toF32(): u64 {
-  return narrow(23, 8);
 }

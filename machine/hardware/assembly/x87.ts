@@ -15,109 +15,46 @@ import {
   compare,
   divide,
   finish,
-  fromF32,
-  fromF64,
   fromInteger,
-  fullPrecision,
   INTEGER_BIT,
   integerMagnitude,
   Kind,
   multiply,
-  packIndefinite,
   packInfinity,
   packNan,
   packZero,
   raise,
   raised,
-  roundPack,
   rSig,
   rTop,
   setResult,
   squareRoot,
   Status,
-  toF32,
-  toF64,
   unpackA,
   unpackB,
+  usePrecision,
   useRounding,
 } from './x87-value';
+import {
+  addressOf,
+  checkUsed,
+  INDEFINITE_SIG,
+  INDEFINITE_TOP,
+  isUsed,
+  pop,
+  push,
+  readA,
+  readB,
+  setTag,
+  setTop,
+  top,
+  writeResult,
+} from './x87-stack';
+import { fromF32, fromF64, toF32, toF64 } from './x87-format';
 import { remainder, scale } from './x87-remainder';
 
 const CONTROL_INITIAL: u32 = 0x37f;
 const ROUND_ZERO: u32 = 3;
-const INDEFINITE_SIG: u64 = 0xc000000000000000;
-const INDEFINITE_TOP: u32 = 0xffff;
-
-@inline function top(cpu: usize): u32 {
-  return (load<u32>(cpu, Cpu.X87_STATUS) >> 11) & 7;
-}
-
-@inline function setTop(cpu: usize, value: u32): void {
-  const status = load<u32>(cpu, Cpu.X87_STATUS) & ~0x3800;
-  store<u32>(cpu, status | ((value & 7) << 11), Cpu.X87_STATUS);
-}
-
-@inline function physical(cpu: usize, index: u32): u32 {
-  return (top(cpu) + index) & 7;
-}
-
-@inline function addressOf(cpu: usize, index: u32): usize {
-  return cpu + Cpu.X87_REGISTERS + (<usize>physical(cpu, index) << 4);
-}
-
-@inline function isUsed(cpu: usize, index: u32): bool {
-  return ((load<u32>(cpu, Cpu.X87_TAG) >> physical(cpu, index)) & 1) != 0;
-}
-
-function setTag(cpu: usize, index: u32, used: u32): void {
-  const bit = (<u32>1) << physical(cpu, index);
-  const tags = load<u32>(cpu, Cpu.X87_TAG);
-  store<u32>(cpu, used != 0 ? tags | bit : tags & ~bit, Cpu.X87_TAG);
-}
-
-/** An empty register reads as the indefinite NaN. */
-function checkUsed(cpu: usize, index: u32): bool {
-  if (isUsed(cpu, index)) return true;
-  raise(Status.INVALID | Status.STACK_FAULT);
-  return false;
-}
-
-function readA(cpu: usize, index: u32): void {
-  const at = addressOf(cpu, index);
-  if (checkUsed(cpu, index)) unpackA(load<u64>(at), load<u16>(at, 8));
-  else unpackA(INDEFINITE_SIG, INDEFINITE_TOP);
-}
-
-function readB(cpu: usize, index: u32): void {
-  const at = addressOf(cpu, index);
-  if (checkUsed(cpu, index)) unpackB(load<u64>(at), load<u16>(at, 8));
-  else unpackB(INDEFINITE_SIG, INDEFINITE_TOP);
-}
-
-function writeResult(cpu: usize, index: u32): void {
-  const at = addressOf(cpu, index);
-  store<u64>(at, rSig);
-  store<u16>(at, <u16>rTop, 8);
-  setTag(cpu, index, 1);
-}
-
-/** Pushes the result. */
-function push(cpu: usize): void {
-  const overflows = isUsed(cpu, 7);
-  setTop(cpu, top(cpu) - 1);
-  if (overflows) {
-    setResult(INDEFINITE_SIG, INDEFINITE_TOP);
-    raise(Status.INVALID | Status.STACK_FAULT);
-  }
-  writeResult(cpu, 0);
-  finish(cpu);
-  if (overflows) store<u32>(cpu, load<u32>(cpu, Cpu.X87_STATUS) | Status.C1, Cpu.X87_STATUS);
-}
-
-export function pop(cpu: usize): void {
-  setTag(cpu, 0, 0);
-  setTop(cpu, top(cpu) + 1);
-}
 
 function pushRegister(cpu: usize, index: u32): void {
   const at = addressOf(cpu, index);
@@ -490,7 +427,7 @@ function unary(cpu: usize, operation: u32): i64 {
     case X87Op.REMAINDER_NEAREST: {
       readA(cpu, 0);
       readB(cpu, 1);
-      fullPrecision();
+      usePrecision(64);
       const conditions = remainder(operation == X87Op.REMAINDER_NEAREST);
       writeResult(cpu, 0);
       setConditions(cpu, conditions);
@@ -499,7 +436,7 @@ function unary(cpu: usize, operation: u32): i64 {
     case X87Op.SCALE:
       readA(cpu, 0);
       readB(cpu, 1);
-      fullPrecision();
+      usePrecision(64);
       scale();
       writeResult(cpu, 0);
       finish(cpu);

@@ -178,9 +178,15 @@ export class Accounting {
       }
       ledger.count(account, harvest.executions, harvest.instructions);
     };
-    for (const harvest of this.pending[cpu]) post(harvest);
-    this.pending[cpu].length = 0;
-    if (current) this.harvest(post);
+    const aside = this.pending[cpu];
+    if (aside.length === 0) {
+      if (current) this.harvest(post);
+      return;
+    }
+    if (current) this.setAside(cpu);
+    aside.sort(byAddress);
+    for (const harvest of aside) post(harvest);
+    aside.length = 0;
   }
 
   /** Executions of every instruction address so far, as far as harvested. */
@@ -200,7 +206,7 @@ export class Accounting {
     this.collectTouched();
     const { touchedBlocks } = this;
     // Executors touch in different orders; accounts must come into being in one.
-    touchedBlocks.sort((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : 0));
+    touchedBlocks.sort((a, b) => compare(a.address, b.address));
     for (const block of touchedBlocks) this.harvestBlock(block, sink);
     touchedBlocks.length = 0;
   }
@@ -250,6 +256,15 @@ export class Accounting {
     this.instructions += instructions;
     sink({ block, executions, instructions, baseTicks, stalls: this.scratch });
   }
+}
+
+function compare(a: bigint, b: bigint): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** When code was dropped in between depends on the executor, so the order of harvests does too. */
+function byAddress(a: Harvest, b: Harvest): number {
+  return compare(a.block.address, b.block.address);
 }
 
 /** Executions of each instruction of a block. */

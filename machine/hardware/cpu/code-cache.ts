@@ -16,7 +16,8 @@ import { encodeBlock, encodedBytes, InterpreterTable, setThreshold } from './enc
 import type { IrBlock } from './ir.ts';
 import type { BlockTiming } from './timing.ts';
 
-const CODE_BYTES = 24 << 20;
+/** Room for bytecode, unless asked otherwise. */
+export const CODE_BYTES_DEFAULT = 24 << 20;
 const TABLE_SETS = 1024;
 
 /** Blocks translated together. */
@@ -80,8 +81,9 @@ export class CodeCache {
     private readonly accounting: Accounting,
     /** Called when a region stops being valid. */
     private readonly onDropRegion: (region: CodeRegion) => void,
+    private readonly codeBytes: number,
   ) {
-    this.codeBase = linear.arena.allocate(CODE_BYTES);
+    this.codeBase = linear.arena.allocate(codeBytes);
     this.codeNext = this.codeBase;
   }
 
@@ -104,7 +106,7 @@ export class CodeCache {
   /** True when a block of `ir` can be added without dropping others. */
   hasRoom(ir: IrBlock): boolean {
     const bytes = encodedBytes(ir) + 8;
-    return this.accounting.hasRoom && this.codeNext + bytes <= this.codeBase + CODE_BYTES;
+    return this.accounting.hasRoom && this.codeNext + bytes <= this.codeBase + this.codeBytes;
   }
 
   add(
@@ -116,7 +118,7 @@ export class CodeCache {
   ): CodeBlock {
     const code = Math.ceil(this.codeNext / 8) * 8;
     this.codeNext = code + encodedBytes(ir);
-    assert(this.codeNext <= this.codeBase + CODE_BYTES, 'there is room for the bytecode');
+    assert(this.codeNext <= this.codeBase + this.codeBytes, 'there is room for the bytecode');
     const block = this.accounting.add<CodeBlock>((record) => ({
       address: ir.address,
       ir,

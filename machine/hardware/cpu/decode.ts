@@ -87,8 +87,8 @@ const HIGH_BYTE_NAMES = ['AH', 'CH', 'DH', 'BH'];
 const VECTOR_REGISTERS = 16;
 const X87_REGISTERS = 8;
 
-const REGISTER_BY_NAME = Register as unknown as Readonly<Record<string, number>>;
-const MNEMONIC_NAMES = Mnemonic as unknown as Readonly<Record<number, string>>;
+const REGISTER_BY_NAME = Register as unknown as Readonly<Record<string, number | undefined>>;
+const MNEMONIC_NAMES = Mnemonic as unknown as Readonly<Record<number, string | undefined>>;
 
 const REGISTER_OPERANDS = registerOperands();
 

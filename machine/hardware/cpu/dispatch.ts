@@ -15,7 +15,13 @@ import type { ExecutionContext } from '../processor.ts';
 import { Accounting, absentBlock, type AccountedBlock, type ResolveSymbol } from './accounting.ts';
 import { formBlock } from './blocks.ts';
 import { BlockCode } from './bytecode.ts';
-import { CodeCache, type CodeBlock, type CodeSpace } from './code-cache.ts';
+import {
+  CODE_BYTES_DEFAULT,
+  CodeCache,
+  type CodeBlock,
+  type CodeRegion,
+  type CodeSpace,
+} from './code-cache.ts';
 import { THRESHOLD_NEVER } from './encode.ts';
 import type { IrBlock } from './ir.ts';
 import type { BlockTiming } from './timing.ts';
@@ -28,6 +34,8 @@ export interface ProcessorOptions {
   /** Whether translated code tests the inline filters; the hierarchy must be built alike. */
   readonly filter: boolean;
   readonly timing: (block: IrBlock) => BlockTiming;
+  /** Room for bytecode; when it is full, all code is dropped and decoded anew as it is reached. */
+  readonly codeBytes?: number;
 }
 
 /** Executions after which a block waits to be translated, and after which it waits no longer. */
@@ -44,6 +52,8 @@ const BATCH_BLOCKS = 16;
  * so a loop must return now and then to be entered again as optimised code.
  */
 const SLICE_TICKS = 1 << 22;
+/** MXCSR bits under which float arithmetic is not WebAssembly's: DAZ, rounding, FTZ. */
+const MXCSR_SPECIAL = 0xe040;
 const TWO_32 = 0x1_0000_0000;
 const PAGE_BYTES = 4096n;
 const USER_FETCH = PageFaultCode.USER | PageFaultCode.FETCH;
@@ -74,9 +84,11 @@ export class Processor implements ExecutionContext {
     this.core = core;
     this.accounting = new Accounting(linear);
     this.compiler = new RegionCompiler(linear.memory, core, options);
-    this.cache = new CodeCache(linear, this.accounting, ({ slot }) => {
+    const codeBytes = options.codeBytes ?? CODE_BYTES_DEFAULT;
+    const drop = ({ slot }: CodeRegion): void => {
       this.compiler.drop(slot);
-    });
+    };
+    this.cache = new CodeCache(linear, this.accounting, drop, codeBytes);
     for (let cpu = 0; cpu < linear.cpus; cpu++) this.switchCodeSpace(cpu, 0);
   }
 
@@ -151,13 +163,15 @@ export class Processor implements ExecutionContext {
   /** One turn: from RIP until something needs the dispatcher. */
   private step(cpu: number, cpuBlock: number): ExitReason {
     if (this.hierarchy.codeWritten) this.invalidateWritten();
+    if (this.compiler.free < BATCH_BLOCKS) this.clear();
     const { linear } = this;
     const rip = linear.u64[(cpuBlock + Cpu.RIP) >> 3];
     const block = this.spaces[cpu].blocks.get(rip) ?? this.build(cpu, rip);
     if (block === undefined) return this.fetchAbsent(cpu, cpuBlock, rip);
     this.considerTranslation(cpu, block);
+    const translatable = (linear.i32[(cpuBlock + Cpu.MXCSR) >> 2] & MXCSR_SPECIAL) === 0;
     try {
-      if (block.region !== undefined) {
+      if (block.region !== undefined && translatable) {
         block.space.jumps.set(rip, block.region.slot);
         return this.compiler.enter(cpuBlock, block.region.slot);
       }
@@ -176,7 +190,7 @@ export class Processor implements ExecutionContext {
   private build(cpu: number, address: bigint): CodeBlock | undefined {
     const ir = formBlock(address, (from, length) => this.fetchBytes(cpu, from, length));
     if ('missing' in ir) return undefined;
-    if (!this.cache.hasRoom(ir) || this.compiler.free < BATCH_BLOCKS) this.clear();
+    if (!this.cache.hasRoom(ir)) this.clear();
     const pages = [this.physicalPage(cpu, address)];
     const last = this.physicalPage(cpu, address + BigInt(ir.length - 1));
     if (last !== pages[0]) pages.push(last);

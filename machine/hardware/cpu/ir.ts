@@ -164,6 +164,8 @@ export const enum Op {
   Exception,
   /** Exit with ExitReason.MARKER, number imm; imm2 is the next address. */
   Marker,
+  /** Exit with ExitReason.DISPATCH; imm is the next address. The way executors are chosen changed. */
+  Dispatch,
 }
 
 /** For the predictors and the return stack. */

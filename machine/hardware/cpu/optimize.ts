@@ -32,14 +32,14 @@ const EFFECTS: ReadonlyMap<Op, Effect> = new Map([
   ...[Op.Load, Op.Store, Op.ProbeWrite, Op.LoadVector, Op.StoreVector, Op.TrapIf].map(
     (op): [Op, Effect] => [op, Effect.EXIT],
   ),
-  ...[Op.Jump, Op.Branch, Op.JumpIndirect, Op.Syscall, Op.Exception, Op.Marker].map(
+  ...[Op.Jump, Op.Branch, Op.JumpIndirect, Op.Syscall, Op.Exception, Op.Marker, Op.Dispatch].map(
     (op): [Op, Effect] => [op, Effect.EXIT],
   ),
 ]);
 
 function effectOf(op: IrOp): Effect {
   if (op.op === Op.Call) {
-    return HELPERS[Number(op.imm)]?.spills === true ? Effect.EXIT : Effect.STATE;
+    return HELPERS[Number(op.imm)].spills ? Effect.EXIT : Effect.STATE;
   }
   // Conditional: the old flags may survive it, so it neither kills nor lets die.
   if (op.op === Op.FlagsIf || op.op === Op.CallResult) return Effect.STATE;
@@ -52,7 +52,7 @@ function liveOps(ops: readonly IrOp[], temps: number): Uint8Array {
   const used = new Uint8Array(temps);
   let flagsObserved = true;
   for (let index = ops.length - 1; index >= 0; index--) {
-    const op = ops[index] as IrOp;
+    const op = ops[index];
     const effect = effectOf(op);
     if (effect === Effect.SETS_FLAGS) {
       if (!flagsObserved) continue;

@@ -1,5 +1,5 @@
 /** Flag ops of the IR: lazy flags stay temporaries until something needs them in their locals. */
-import { FlagKind, NONE, Op, type IrOp } from '../cpu/ir.ts';
+import { type FlagKind, NONE, Op, type IrOp } from '../cpu/ir.ts';
 import type { BlockEmitter, PendingFlags, ValueEmitter } from './block-emitter.ts';
 import { CoreFunction } from './core-imports.ts';
 import type { FlagOperand } from './flag-code.ts';

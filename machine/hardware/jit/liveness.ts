@@ -42,6 +42,7 @@ export function isPure(op: Op): boolean {
     case Op.Syscall:
     case Op.Exception:
     case Op.Marker:
+    case Op.Dispatch:
       return false;
     default:
       return true;

@@ -6,7 +6,7 @@ import { Op, type IrBlock } from '../cpu/ir.ts';
 import type { TimedBlock } from './region-context.ts';
 import { returnSitesOf, successorsOf } from './translate.ts';
 
-/** V8 compiles functions of more blocks badly; see facts on compile costs in docs/translator.md. */
+/** V8 compiles functions of more blocks badly; see docs/translator.md. */
 export const REGION_BLOCKS_CAP = 250;
 /** Past this, what is added is rarely part of the same loop. */
 export const REGION_BLOCKS_MAX = 64;

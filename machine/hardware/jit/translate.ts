@@ -327,6 +327,9 @@ class RegionTranslator {
       case Op.Marker:
         this.exit(block, ExitReason.MARKER, op.imm2, Number(op.imm));
         return;
+      case Op.Dispatch:
+        this.exit(block, ExitReason.DISPATCH, op.imm, 0);
+        return;
       case Op.Exception:
         this.exit(block, ExitReason.EXCEPTION, op.imm2, Number(op.imm));
         return;

@@ -9,18 +9,13 @@ export interface KernelConfig {
   readonly spectreV2: SpectreV2;
   /** Return thunk of spec_rstack_overflow=safe-ret. */
   readonly srso: boolean;
-  /** RSB filling and verw on the way, as the board's CPU needs. */
-  readonly clearCpuBuffers: boolean;
   readonly randomizeVaSpace: 0 | 1 | 2;
   readonly vdso: boolean;
   readonly clocksource: ClocksourceName;
-  readonly tscReliable: boolean;
   readonly hz: number;
   /** Bytes of memory that the kernel uses. */
   readonly memoryBytes: number;
   readonly maxCpus: number;
-  readonly transparentHugepage: 'always' | 'madvise' | 'never';
-  readonly initOnAlloc: boolean;
   /** Every word with its resolved value and where it came from, for the manifest. */
   readonly words: readonly ResolvedWord[];
 }

@@ -152,7 +152,7 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
     nextAsid: 1,
     fatalSignal: null,
   };
-  const now = readTsc({ platform, cpu } as Kernel);
+  const now = readTsc({ cpu });
   const timekeeper = createTimekeeper({
     clocksource: config.clocksource,
     frequencyHz: options.tscMHz * 1e6,

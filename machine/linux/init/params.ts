@@ -181,16 +181,12 @@ function assemble(given: Given, board: BoardFacts, memoryBytes: number): KernelC
     pcid,
     spectreV2,
     srso,
-    clearCpuBuffers: false,
     randomizeVaSpace: random === '0' ? 0 : random === '1' ? 1 : 2,
     vdso,
     clocksource: 'tsc',
-    tscReliable: given.has('tsc'),
     hz,
     memoryBytes,
     maxCpus: 1,
-    transparentHugepage: 'never',
-    initOnAlloc: true,
     words,
   };
 }

@@ -58,10 +58,6 @@ export function sysGetuid(kernel: Kernel): number {
   return 0;
 }
 
-export const sysGeteuid = sysGetuid;
-export const sysGetgid = sysGetuid;
-export const sysGetegid = sysGetuid;
-
 /** What uname reports; each field has 65 bytes. */
 export const UTS_NAME = {
   sysname: 'Linux',

@@ -89,6 +89,7 @@ export function addFilePages(cpu: KernelCpu, frames: readonly number[]): void {
   const count = frames.length;
   cpu.runCalls(F.page_add_file_rmap, 39 * count, count);
   for (const frame of frames) {
+    cpu.continueIn(F.page_add_file_rmap);
     cpu.writePageStruct(frame);
     cpu.run(F.lock_page_memcg, 13);
     rcuReadLock(cpu);

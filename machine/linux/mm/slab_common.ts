@@ -1,4 +1,4 @@
-/** The caches of the objects that the model allocates, with the sizes of Linux 6.1 on x86-64. */
+/** The caches of the objects that the model allocates, after Linux 6.1 mm/slab_common.c, with its sizes on x86-64. */
 import { KmemCache } from './slub.ts';
 
 export class KmemCaches {

@@ -20,6 +20,7 @@ export class KmemCache {
   private readonly freeObjects: number[] = [];
   private readonly order: number;
   private live = 0;
+  private slabs = 0;
 
   constructor(
     readonly name: string,
@@ -36,6 +37,11 @@ export class KmemCache {
   /** Objects in use. */
   get liveObjects(): number {
     return this.live;
+  }
+
+  /** Pages that its slabs take. */
+  get pages(): number {
+    return this.slabs << this.order;
   }
 
   /** kmem_cache_alloc with init_on_alloc: physical address of a zeroed object, or -1. */
@@ -123,6 +129,7 @@ export class KmemCache {
     source.cpu.run(F.___slab_alloc, 166);
     const frame = source.buddy.allocateBlock(this.order);
     if (frame < 0) return false;
+    this.slabs++;
     source.cpu.run(F.allocate_slab, 580);
     source.cpu.writePageStruct(frame);
     const bytes = PAGE_BYTES << this.order;

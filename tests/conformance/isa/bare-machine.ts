@@ -164,7 +164,7 @@ export class InterpreterExecutor implements Executor {
       });
       this.core.interpret(machine.block, this.code);
       const reason = machine.exitReason;
-      if (reason !== ExitReason.UNKNOWN_BLOCK) return reason;
+      if (reason !== ExitReason.UNKNOWN_BLOCK && reason !== ExitReason.DISPATCH) return reason;
     }
   }
 }

@@ -1,5 +1,4 @@
 /** The fixture of instruction vectors: what a real processor did with each; see generate/. */
-import { FX_BYTES, FX_ST, FX_XMM, WINDOW_BYTES } from './inputs.ts';
 
 export const NO_TRAP = 255;
 
@@ -44,10 +43,6 @@ const X87_CONDITION_BITS = 0x4700;
 const X87_TOP = 0x3800;
 /** Status bits that are compared: conditions and the top of the stack. */
 export const X87_STATUS_COMPARED = X87_CONDITION_BITS | X87_TOP;
-export const XMM_COUNT = 16;
-export const X87_COUNT = 8;
-export const QUADWORDS = WINDOW_BYTES / 8;
-export { FX_BYTES, FX_ST, FX_XMM };
 
 /** Appends little-endian values to a growing buffer. */
 export class Writer {

@@ -63,7 +63,7 @@ export class Random {
   }
 
   pick<T>(values: readonly T[]): T {
-    return values[this.below(values.length)] as T;
+    return values[this.below(values.length)];
   }
 }
 
@@ -111,6 +111,20 @@ function writeExtended(view: DataView, at: number, value: [bigint, number]): voi
   view.setUint16(at + 8, value[1], true);
 }
 
+/** Seeds from here on start with another rounding mode, DAZ or FTZ in MXCSR. */
+export const SPECIAL_MXCSR_SEEDS = 1_000_000;
+const MXCSR_DEFAULT = 0x1f80;
+const MXCSR_DAZ = 0x40;
+const MXCSR_ROUNDING_SHIFT = 13;
+const MXCSR_FTZ = 0x8000;
+
+function mxcsrOf(seed: number): number {
+  if (seed < SPECIAL_MXCSR_SEEDS) return MXCSR_DEFAULT;
+  const daz = (seed & 8) === 0 ? 0 : MXCSR_DAZ;
+  const ftz = (seed & 4) === 0 ? 0 : MXCSR_FTZ;
+  return MXCSR_DEFAULT | daz | ftz | ((seed & 3) << MXCSR_ROUNDING_SHIFT);
+}
+
 /** The state from which the vector with `seed` starts. */
 export function inputState(seed: number): State {
   const random = new Random(seed);
@@ -123,7 +137,7 @@ export function inputState(seed: number): State {
   const fx = new Uint8Array(FX_BYTES);
   const view = new DataView(fx.buffer);
   view.setUint16(FX_CONTROL, 0x37f, true);
-  view.setUint32(FX_MXCSR, 0x1f80, true);
+  view.setUint32(FX_MXCSR, mxcsrOf(seed), true);
   const depth = 3 + random.below(4);
   fx[FX_TAG] = (1 << depth) - 1;
   for (let n = 0; n < depth; n++) writeExtended(view, FX_ST + n * 16, extended(random));

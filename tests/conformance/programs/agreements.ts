@@ -12,7 +12,7 @@ import type { Fixture } from './fixtures.ts';
 import type { ProgramInput, ProgramResult, RunProgram } from './program-run.ts';
 import { caseOf, GUEST_PATH } from './programs.ts';
 
-const BASE = { board: 'simple', seed: 1, tier: 'translator', filter: true } as const;
+const BASE = { board: 'simple', seed: 1, tier: 'auto', filter: true } as const;
 
 /** Least share of the varying addresses at which the machine must agree with the native run. */
 const NATIVE_SHARE_MIN = 0.8;
@@ -102,6 +102,7 @@ export function describeVariants(runProgram: RunProgram, names: readonly string[
         expect(await run({ board }), 'repeated').toEqual(reference);
         expect(await run({ board, filter: false }), 'with the filter off').toEqual(reference);
         expect(await run({ board, tier: 'interpreter' }), 'interpreted').toEqual(reference);
+        expect(await run({ board, tier: 'translator' }), 'translated').toEqual(reference);
       }
       const elsewhere = await runProgram(inputOf(fixture, { seed: 2 }));
       expect(outcomeOf(elsewhere)).toEqual(outcomeOf(fixture));

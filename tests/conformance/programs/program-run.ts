@@ -1,7 +1,7 @@
 /** The contract between the conformance suite and whatever runs its programs. */
 
-/** How the machine executes: the plain interpreter, or the translator to WebAssembly. */
-export type Tier = 'interpreter' | 'translator';
+/** How the machine executes: interpreted, translated to WebAssembly before it runs, or when hot. */
+export type Tier = 'interpreter' | 'translator' | 'auto';
 
 export interface ProgramInput {
   readonly elf: Uint8Array;

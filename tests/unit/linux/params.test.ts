@@ -103,7 +103,9 @@ describe('the table', () => {
 
   it('every word of it is accepted with its first value, unless refused as unmodelled', () => {
     for (const { word, values, support } of KERNEL_WORDS) {
-      const sample = values[0]?.startsWith('<') ? (word === 'mem' ? '128M' : '1') : values[0];
+      const free = word === 'mem' ? '128M' : '1';
+      const [first] = values.length === 0 ? [undefined] : values;
+      const sample = first?.startsWith('<') === true ? free : first;
       const config = resolveConfig(sample === undefined ? word : `${word}=${sample}`, {
         features: ZEN,
         memoryBytes: MEMORY,

@@ -19,6 +19,8 @@ const PRIVILEGED =
 export const CONTROL_TRANSFERS: ReadonlySet<string> = new Set([
   ...Object.keys(CONDITION_CODES).map((suffix) => `j${suffix}`),
   ...['jmp', 'call', 'ret', 'jrcxz', 'jecxz', 'loop', 'loope', 'loopne'],
+  // They change MXCSR, which translated code does not look at: see Op.Dispatch.
+  ...['ldmxcsr', 'fxrstor', 'fxrstor64'],
   ...['syscall', 'int3', 'ud0', 'ud1', 'ud2', ...PRIVILEGED.split(' ')],
 ]);
 
@@ -56,7 +58,7 @@ const call: Lifter = (emit, instruction) => {
 };
 
 const ret: Lifter = (emit, instruction) => {
-  const operand = instruction.operands[0];
+  const operand = instruction.operands.at(0);
   const extra = operand?.kind === OperandKind.IMMEDIATE ? operand.value : 0n;
   const top = emit.getRegister(RSP);
   const address = emit.load(Width.W64, top);

@@ -3,8 +3,8 @@
  * operands. Nothing here knows an instruction.
  */
 import { Cpu } from '../../layout.ts';
-import { Helper, NONE, Op, Width } from '../ir.ts';
-import type { IrOp } from '../ir.ts';
+import { NONE, Op, Width } from '../ir.ts';
+import type { Helper, IrOp } from '../ir.ts';
 import { OperandKind } from '../decode.ts';
 import type { Decoded, MemoryOperand, Operand } from '../decode.ts';
 
@@ -36,7 +36,7 @@ export function maskOf(width: Width): bigint {
   return (1n << BigInt(bitsOf(width))) - 1n;
 }
 
-const WIDTH_OF_BYTES: Readonly<Record<number, Width>> = {
+const WIDTH_OF_BYTES: Readonly<Record<number, Width | undefined>> = {
   1: Width.W8,
   2: Width.W16,
   4: Width.W32,
@@ -234,7 +234,7 @@ export function widthOf(operand: Operand): Width {
 
 /** Operand `position` of `instruction`; absent ones are outside the instruction set. */
 export function operandAt(instruction: Decoded, position: number): Operand {
-  const operand = instruction.operands[position];
+  const operand = instruction.operands.at(position);
   if (operand === undefined) throw new Unsupported('operand count');
   return operand;
 }

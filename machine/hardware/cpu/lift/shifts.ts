@@ -17,7 +17,7 @@ interface Count {
 
 function countOf(emit: Emitter, instruction: Decoded, position: number, width: Width): Count {
   const mask = width === Width.W64 ? 63 : 31;
-  const operand = instruction.operands[position];
+  const operand = instruction.operands.at(position);
   if (operand === undefined) return { temp: emit.constant(1), fixed: 1 };
   if (operand.kind === OperandKind.IMMEDIATE) {
     const fixed = Number(operand.value & BigInt(mask));

@@ -23,7 +23,7 @@ const MARKER_TAG = 0x4c43n;
 
 /** The number of a marker NOP, or undefined for any other instruction. */
 export function markerNumber(instruction: Decoded): number | undefined {
-  const operand = instruction.operands[0];
+  const operand = instruction.operands.at(0);
   if (instruction.mnemonic !== 'nop' || operand?.kind !== OperandKind.MEMORY) return undefined;
   const isForm = instruction.length === 8 && operand.base === RAX && operand.index === RAX;
   if (!isForm || operand.scale !== 1 || operand.displacement >> 16n !== MARKER_TAG) {
@@ -99,6 +99,7 @@ const loadMxcsr: Lifter = (emit, instruction) => {
   const value = emit.read(operandAt(instruction, 0), Width.W32);
   emit.trapIf(emit.withConstant(Op.LtU, Width.W32, emit.constant(MXCSR_MASK), value), 13);
   emit.setState(Cpu.MXCSR, Width.W32, value);
+  emit.effect(Op.Dispatch, Width.W64, NONE, NONE, NONE, nextAddress(instruction));
 };
 
 const storeMxcsr: Lifter = (emit, instruction) => {
@@ -114,6 +115,8 @@ function floatState(helper: Helper.FxSave | Helper.FxRestore): Lifter {
     const low = emit.withConstant(Op.And, Width.W64, address, 15);
     emit.trapIf(emit.withConstant(Op.Ne, Width.W64, low, 0), GENERAL_PROTECTION);
     emit.effect(Op.Call, Width.W64, address, NONE, NONE, BigInt(helper));
+    if (helper === Helper.FxSave) return;
+    emit.effect(Op.Dispatch, Width.W64, NONE, NONE, NONE, nextAddress(instruction));
   };
 }
 

@@ -46,7 +46,7 @@ function stackIndex(operand: Operand | undefined): number {
 }
 
 function memoryOf(instruction: Decoded): MemoryOperand | undefined {
-  const operand = instruction.operands[0];
+  const operand = instruction.operands.at(0);
   return operand?.kind === OperandKind.MEMORY ? operand : undefined;
 }
 

@@ -1,6 +1,7 @@
 /**
  * Records instruction vectors on this processor: `npx tsx tests/conformance/isa/generate/generate.ts`
- * writes vectors.bin next to the tests. Needs gcc and an x86-64 host with SSE3 and FSGSBASE.
+ * writes vectors.bin and mxcsr-vectors.bin next to the
+ * tests. Needs gcc and an x86-64 host with SSE3 and FSGSBASE.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
@@ -10,6 +11,7 @@ import { Decoder, DecoderOptions } from 'iced-x86';
 import { encodeFixture, NO_TRAP } from '../fixture.ts';
 import type { Vector, X87Outcome } from '../fixture.ts';
 import {
+  SPECIAL_MXCSR_SEEDS,
   CODE,
   CODE_STRIDE,
   FX_ST,
@@ -55,12 +57,24 @@ function readForms(): string[] {
   ];
 }
 
-function plan(forms: readonly string[]): Planned[] {
+/** Forms that MXCSR has a say in. */
+const ROUNDED =
+  /^((add|sub|mul|div|sqrt)[sp][sd]|cvts[is]2s[sd]|cvtsd2ss|cvts[sd]2si|cvtdq2ps|cvtpd2ps|cvtp[sd]2dq|u?comis[sd]) /;
+
+function planRounded(forms: readonly string[]): Planned[] {
+  return plan(
+    forms.map((text) => (ROUNDED.test(text) ? text : '')),
+    SPECIAL_MXCSR_SEEDS,
+  );
+}
+
+function plan(forms: readonly string[], firstSeed = 0): Planned[] {
   const planned: Planned[] = [];
   forms.forEach((text, form) => {
+    if (text === '') return;
     const raw = text.startsWith(RAW) ? text.slice(RAW.length).replaceAll(';', '\n') : undefined;
     for (let n = 0; n < (raw === undefined ? PER_FORM : RAW_REPEATS); n++) {
-      const seed = form * 1000 + n;
+      const seed = firstSeed + form * 1000 + n;
       const code = raw ?? snippet(new Random(seed * 7 + 3), text);
       if (code !== undefined) planned.push({ form, seed, text: code });
     }
@@ -110,7 +124,7 @@ function runNatively(
   const input = Buffer.alloc(seeds.length * INPUT_BYTES);
   seeds.forEach((seed, n) => {
     const at = n * INPUT_BYTES;
-    const code = codes[n] as Uint8Array;
+    const code = codes[n];
     const state = inputState(seed);
     input.writeBigUInt64LE(BigInt(code.length), at);
     input.set(code, at + 8);
@@ -210,26 +224,27 @@ function outcome(planned: Planned, code: Uint8Array, index: number, record: Buff
   };
 }
 
+function record(
+  directory: string,
+  forms: readonly string[],
+  planned: readonly Planned[],
+  file: string,
+): void {
+  const codes = assemble(directory, planned);
+  const seeds = planned.map(({ seed }) => seed);
+  const output = runNatively(directory, seeds, codes);
+  const vectors = planned.map((entry, n) => {
+    const record = output.subarray(n * OUTPUT_BYTES, (n + 1) * OUTPUT_BYTES);
+    return outcome(entry, codes[n], n, record);
+  });
+  const bytes = encodeFixture({ forms, vectors });
+  writeFileSync(path.join(HERE, '..', file), bytes);
+  const traps = vectors.filter(({ trap }) => trap !== NO_TRAP).length;
+  const counts = [vectors.length, traps, bytes.length].map(String);
+  console.log(`${file}: ${counts[0]} vectors, ${counts[1]} traps, ${counts[2]} bytes`);
+}
+
 const directory = mkdtempSync(path.join(tmpdir(), 'isa-'));
 const forms = readForms();
-const planned = plan(forms);
-const codes = assemble(directory, planned);
-const output = runNatively(
-  directory,
-  planned.map(({ seed }) => seed),
-  codes,
-);
-const vectors = planned.map((entry, n) =>
-  outcome(
-    entry,
-    codes[n] as Uint8Array,
-    n,
-    output.subarray(n * OUTPUT_BYTES, (n + 1) * OUTPUT_BYTES),
-  ),
-);
-const bytes = encodeFixture({ forms, vectors });
-writeFileSync(path.join(HERE, '..', 'vectors.bin'), bytes);
-const traps = vectors.filter(({ trap }) => trap !== NO_TRAP).length;
-console.log(
-  `${String(vectors.length)} vectors, ${String(traps)} traps, ${String(bytes.length)} bytes`,
-);
+record(directory, forms, plan(forms), 'vectors.bin');
+record(directory, forms, planRounded(forms), 'mxcsr-vectors.bin');

@@ -19,6 +19,7 @@ export interface ProcessorRigOptions {
   readonly heapBytes?: number;
   readonly geometry?: MemoryGeometry;
   readonly cpus?: number;
+  readonly codeBytes?: number;
 }
 
 export class ProcessorRig {
@@ -39,6 +40,7 @@ export class ProcessorRig {
       tier: options.tier,
       filter,
       timing: (block) => timer.time(block),
+      ...(options.codeBytes === undefined ? {} : { codeBytes: options.codeBytes }),
     });
     this.ledger = new Ledger(options.cpus ?? 1);
     this.state = new LinearCpuState(this.machine.linear, 0);

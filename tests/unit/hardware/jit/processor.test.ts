@@ -32,6 +32,23 @@ describe.each(small)('loop $name', (loop) => {
   });
 });
 
+describe('little room for code', () => {
+  it('drops everything now and then, and nothing shows', () => {
+    const run = (tier: ExecutorTier, codeBytes: number): unknown => {
+      const rig = new ProcessorRig({ tier, codeBytes, heapBytes: HEAP_BYTES });
+      const matmul = LOOPS.find(({ name }) => name === 'matmul');
+      rig.load((asm) => matmul?.emit(asm, 1));
+      matmul?.fill(rig.heap(HEAP_BYTES));
+      return rig.observe(rig.processor.run(0, LIMIT));
+    };
+    const expected = run('interpreter', 1 << 20);
+    // The largest block takes a little less than half of this, so that few fit together.
+    for (const tier of ['interpreter', 'translator', 'auto'] as const) {
+      expect(run(tier, 2400)).toEqual(expected);
+    }
+  });
+});
+
 describe('budget', () => {
   /** RIP and clock at each budget exit. */
   const stops = (tier: ExecutorTier, quantum: number): unknown[] => {

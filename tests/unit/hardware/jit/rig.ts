@@ -31,7 +31,6 @@ export const GEOMETRY: MemoryGeometry = {
 export const CODE = 0x400000n;
 export const CODE_PAGES = 16;
 export const DATA = 0x600000n;
-export const DATA_PAGES = 2;
 export const ABSENT = DATA + 0x2000n;
 export const READ_ONLY = DATA + 0x3000n;
 export const STACK_TOP = 0x7ff000n;

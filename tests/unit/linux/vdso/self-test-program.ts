@@ -148,7 +148,3 @@ export function parseSelfTest(output: string): { base: bigint; rows: SelfTestRow
   });
   return { base: BigInt(first), rows };
 }
-
-/** Offset within the vvar page of the clock mode of data `index`. */
-export const clockModeOffset = (index: number): number =>
-  VDSO_DATA_OFFSET + index * VdsoData.BYTES + VdsoData.CLOCK_MODE;

@@ -34,7 +34,6 @@ export function sysret(kernel: Kernel): void {
   const { cpu, config, current } = kernel;
   cpu.continueIn(F.entry_SYSCALL_64);
   cpu.readEntryArea(64);
-  if (config.clearCpuBuffers) cpu.chargeInstructions(Cause.MITIGATION_OTHER, 1);
   cpu.charge(Cause.TRANSITION, cpu.ticks.swapgs + cpu.ticks.sysret);
   if (config.pti && current.mm !== null) switchToUserCr3(kernel, current.mm);
   cpu.leave();
@@ -68,7 +67,6 @@ export function exceptionExit(kernel: Kernel): void {
   cpu.run(F.error_return, 3);
   cpu.run(F.swapgs_restore_regs_and_return_to_usermode, 34);
   cpu.readEntryArea(64);
-  if (config.clearCpuBuffers) cpu.chargeInstructions(Cause.MITIGATION_OTHER, 1);
   cpu.charge(Cause.TRANSITION, cpu.ticks.swapgs + cpu.ticks.iret);
   if (config.pti && current.mm !== null) switchToUserCr3(kernel, current.mm);
   cpu.leave();

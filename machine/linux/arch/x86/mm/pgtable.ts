@@ -45,10 +45,6 @@ export function readLow(memory: PhysicalMemory, entry: number): number {
   return memory.words[entry >>> 2];
 }
 
-export function readHigh(memory: PhysicalMemory, entry: number): number {
-  return memory.words[(entry >>> 2) + 1];
-}
-
 export function writeEntry(memory: PhysicalMemory, entry: number, low: number, high: number): void {
   memory.words[entry >>> 2] = low;
   memory.words[(entry >>> 2) + 1] = high;

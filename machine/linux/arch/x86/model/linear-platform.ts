@@ -1,5 +1,4 @@
 /** Ours, not Linux's: the Platform over the machine's linear memory and memory hierarchy. */
-import type { Ticks } from '../../../../core/units.ts';
 import { BlockRecord, CodePage, Header, Region } from '../../../../hardware/layout.ts';
 import type { CpuState, ExecutionContext } from '../../../../hardware/processor.ts';
 import type { MemoryHierarchy } from '../../../../hardware/memory/hierarchy.ts';
@@ -64,9 +63,4 @@ function noteWrite({ u8, i32, codePages }: LinearMemory, page: number): void {
     i32[CODE_WRITTEN]++;
   }
   i32[CODE_WRITTEN_PAGE] = page;
-}
-
-/** A clock value as the harness reads it. */
-export function clocksOf(platform: Platform): Ticks[] {
-  return platform.cpus.map(({ state }) => state.clock);
 }

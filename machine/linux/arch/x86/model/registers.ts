@@ -62,6 +62,17 @@ export class Registers {
     this.words[(Cpu.RIP >> 2) + 1] = Math.floor(value / TWO_32);
   }
 
+  /** The time stamp counter at a clock value; exact while counts stay below 2^53. */
+  tscAt(clock: number): number {
+    const { words } = this;
+    const numerator = words[Cpu.TSC_NUMERATOR >> 2];
+    const denominator = words[Cpu.TSC_DENOMINATOR >> 2];
+    const offset = words[Cpu.TSC_OFFSET >> 2] + (words[(Cpu.TSC_OFFSET >> 2) + 1] | 0) * TWO_32;
+    const whole = Math.floor(clock / denominator);
+    const rest = clock - whole * denominator;
+    return offset + whole * numerator + Math.floor((rest * numerator) / denominator);
+  }
+
   /** What fninit and a new xsave area leave: control words, empty x87 stack, zero registers. */
   resetFloatingPoint(): void {
     this.words[Cpu.MXCSR >> 2] = MXCSR_DEFAULT;

@@ -385,14 +385,3 @@ export type SyscallName = keyof typeof NR;
 
 /** One more than the highest number in Linux 6.1; x64_sys_call answers -ENOSYS from there on. */
 export const NR_SYSCALLS = 451;
-
-const NAMES: readonly (SyscallName | undefined)[] = (() => {
-  const names: (SyscallName | undefined)[] = [];
-  for (const [name, nr] of Object.entries(NR)) names[nr] = name as SyscallName;
-  return names;
-})();
-
-/** The name of call `nr`; undefined where there is a gap in the numbering or no such number. */
-export function syscallName(nr: number): SyscallName | undefined {
-  return NAMES[nr];
-}

@@ -1,5 +1,6 @@
-/** System call names as the trace tables list them, from include/uapi/asm/unistd-64.ts. */
+/** System call names and arguments as traces and lists show them. */
 import { NR, type SyscallName } from '../../../../include/uapi/asm/unistd-64.ts';
+import { type ARGUMENT_TYPES, SIGNATURES } from './syscall-signatures.ts';
 
 /** Numbers without a name, and numbers beyond the table. */
 const UNKNOWN = 'unknown';
@@ -21,4 +22,20 @@ const INDEX_BY_NUMBER = (() => {
 /** Index of call `number` in SYSCALL_NAMES. */
 export function nameIndex(number: number): number {
   return number < INDEX_BY_NUMBER.length ? INDEX_BY_NUMBER[number] : ENTRIES.length;
+}
+
+export type ArgumentType = (typeof ARGUMENT_TYPES)[number];
+
+export interface SyscallArgument {
+  readonly name: string;
+  readonly type: ArgumentType;
+}
+
+/** The arguments of a call, in order. */
+export function argumentsOf(name: SyscallName): SyscallArgument[] {
+  const words = SIGNATURES[name].split(' ').filter((word) => word !== '');
+  return words.map((word) => {
+    const [argument, type] = word.split(':');
+    return { name: argument, type: type as ArgumentType };
+  });
 }

@@ -24,9 +24,6 @@ import {
 } from '../../../../kernel/signal-syscalls.ts';
 import {
   sysGetcpu,
-  sysGetegid,
-  sysGeteuid,
-  sysGetgid,
   sysGetpid,
   sysGetppid,
   sysGetrlimit,
@@ -45,6 +42,7 @@ import {
 import { sysBrk, sysMadvise, sysMmap, sysMprotect, sysMunmap } from '../../../../mm/syscalls.ts';
 import { sysArchPrctl } from '../../kernel/process_64.ts';
 import type { SyscallArguments } from '../syscall-arguments.ts';
+import { argumentsOf, type SyscallArgument } from './syscall-64.ts';
 
 /** A plain function cannot sleep; calls that may will be generators. */
 export type SyscallHandler = (kernel: Kernel, args: SyscallArguments) => number;
@@ -53,6 +51,7 @@ export type SyscallSupport = 'full' | 'partial' | 'none';
 
 export interface SyscallEntry {
   readonly name: SyscallName;
+  readonly arguments: readonly SyscallArgument[];
   readonly handler: SyscallHandler | undefined;
   readonly support: SyscallSupport;
   /** What a partial call leaves out. */
@@ -118,9 +117,9 @@ const HANDLERS: Partial<Record<SyscallName, Handled>> = {
   gettid: [sysGettid],
   getppid: [sysGetppid],
   getuid: [sysGetuid],
-  geteuid: [sysGeteuid],
-  getgid: [sysGetgid],
-  getegid: [sysGetegid],
+  geteuid: [sysGetuid],
+  getgid: [sysGetuid],
+  getegid: [sysGetuid],
   getcpu: [sysGetcpu],
   clock_gettime: [sysClockGettime, 'dynamic clocks, CPU clocks of others'],
   clock_getres: [sysClockGetres, 'dynamic clocks'],
@@ -140,6 +139,7 @@ function entryOf(name: SyscallName): SyscallEntry {
   const omits = handled?.[1] ?? '';
   return {
     name,
+    arguments: argumentsOf(name),
     handler: handled?.[0],
     support: handled === undefined ? 'none' : omits === '' ? 'full' : 'partial',
     omits,
