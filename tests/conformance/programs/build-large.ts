@@ -28,11 +28,11 @@ function build(directory: string): void {
 }
 
 /** What the machine makes of a case: empty when it agrees with Linux. */
-async function machineVerdict(name: string, directory: string): Promise<string[]> {
+function machineVerdict(name: string, directory: string): string[] {
   const { elf, argv, env, stdout, stderr, exit, signal } = loadLargeFixture(name, directory);
   const input = { elf, path: GUEST_PATH, argv, env, board: 'simple', seed: 1, filter: true };
   try {
-    const result = await runProgram({ ...input, tier: 'auto' });
+    const result = runProgram({ ...input, tier: 'auto' });
     const outcome = [result.stdout, result.stderr, result.exit, result.signal];
     return same(outcome, [stdout, stderr, exit, signal])
       ? []
@@ -42,7 +42,7 @@ async function machineVerdict(name: string, directory: string): Promise<string[]
   }
 }
 
-async function main(args: readonly string[]): Promise<void> {
+function main(args: readonly string[]): void {
   const directory = args.at(0);
   if (directory === undefined) {
     throw new Error('usage: build-large.ts DIRECTORY [--accept] [--machine]');
@@ -58,7 +58,7 @@ async function main(args: readonly string[]): Promise<void> {
     const verdicts = [
       ...(same(native, runInQemu(file, options)) ? [] : ['QEMU differs']),
       ...(same(native, stored[name]) ? [] : ['the stored outcome differs']),
-      ...(onMachine ? await machineVerdict(name, directory) : []),
+      ...(onMachine ? machineVerdict(name, directory) : []),
     ];
     console.log(`${name}: ${verdicts.length > 0 ? verdicts.join(', ') : 'as stored'}`);
     if (verdicts.length > 0 && !isAccepting) process.exitCode = 1;
@@ -66,4 +66,4 @@ async function main(args: readonly string[]): Promise<void> {
   if (isAccepting) writeFileSync(LARGE_GOLDENS, `${JSON.stringify(outcomes, null, 2)}\n`);
 }
 
-await main(process.argv.slice(2));
+main(process.argv.slice(2));
