@@ -102,23 +102,10 @@ export function describeVariants(runProgram: RunProgram, names: readonly string[
         expect(await run({ board }), 'repeated').toEqual(reference);
         expect(await run({ board, filter: false }), 'with the filter off').toEqual(reference);
         expect(await run({ board, tier: 'interpreter' }), 'interpreted').toEqual(reference);
+        expect(await run({ board, tier: 'translator' }), 'translated').toEqual(reference);
       }
       const elsewhere = await runProgram(inputOf(fixture, { seed: 2 }));
       expect(outcomeOf(elsewhere)).toEqual(outcomeOf(fixture));
-    });
-  });
-}
-
-/** Retired instructions equal QEMU's, address by address. */
-export function describeCounts(runProgram: RunProgram, names = countedNames()): void {
-  describe('without a vDSO, as under QEMU, a guest program retires what QEMU counts', () => {
-    it.each(names)('%s', async (name) => {
-      const expected = loadCounts(name);
-      const fixture = loadFixture(name);
-      const { counts, loadBias } = await runProgram(inputOf(fixture, { kernel: 'vdso=0' }));
-      const linked = new Map([...counts].map(([address, count]) => [address - loadBias, count]));
-      const inImage = new Map([...linked].filter(([address]) => expected.contains(address)));
-      expect(expected.differences(inImage)).toEqual([]);
     });
   });
 }
