@@ -1,7 +1,16 @@
 /** Tells how a signal ended a program, in one line that a debugger's user would want. */
+import { decode } from '../hardware/cpu/decode.ts';
 import type { FatalSignal } from '../linux/init/kernel.ts';
 import type { SignalReport } from './machine-api.ts';
 import type { UserSymbols } from './user-symbols.ts';
+
+const SIGILL = 4;
+
+/** Names an instruction that the guest CPU does not have: ` 'vaddps'`. */
+function instructionNamed(code: Uint8Array, address: bigint): string {
+  const mnemonic = decode(code, address)?.mnemonic;
+  return mnemonic === undefined || mnemonic === '(bad)' ? '' : ` '${mnemonic}'`;
+}
 
 export function signalReport(signal: FatalSignal, symbols: UserSymbols): SignalReport {
   const { name, signal: number, address, rip, code, reason } = signal;
@@ -9,5 +18,6 @@ export function signalReport(signal: FatalSignal, symbols: UserSymbols): SignalR
   const where = `at 0x${rip.toString(16)} (${symbols.describe(rip)})`;
   const fault = address === rip ? '' : `, address 0x${address.toString(16)}`;
   const shown = bytes === '' ? 'no readable code' : `bytes ${bytes}`;
-  return { name, number, message: `${name}: ${reason} ${where}${fault}; ${shown}` };
+  const what = number === SIGILL ? `${reason}${instructionNamed(code, rip)}` : reason;
+  return { name, number, message: `${name}: ${what} ${where}${fault}; ${shown}` };
 }

@@ -28,7 +28,7 @@ export const ZEN4_VM: Board = {
   name: 'zen4-vm',
   description: 'AMD EPYC (Zen 4) under KVM, 2 CPUs, 3.67 GHz core, 2.6 GHz TSC.',
   validation:
-    'Calibrated on the host it describes; held-out rows are checked by lab validate. VM exits not included.',
+    'Fitted to single rows of the host it describes; errors over the whole set are not known yet. VM exits are not included.',
   cpus: 2,
   core: {
     coreMHz: 3667,

@@ -16,7 +16,7 @@ import { runUser } from '../arch/x86/entry/user-loop.ts';
 import { initVdso } from '../arch/x86/entry/vdso/vma.ts';
 import { setupMemory } from '../arch/x86/kernel/setup.ts';
 import { readTsc } from '../arch/x86/kernel/tsc.ts';
-import { loadAddressSpace } from '../arch/x86/mm/tlbflush.ts';
+import { loadUserSpace } from '../arch/x86/mm/tlbflush.ts';
 import { KernelCpu } from '../arch/x86/model/kernel-cpu.ts';
 import { KernelText } from '../arch/x86/model/kernel-text.ts';
 import { type KernelCycles, KernelTicks } from '../arch/x86/model/kernel-ticks.ts';
@@ -120,7 +120,7 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
   const { ledger } = options;
   const cpu = new KernelCpu({ platform, number: 0, ticks, text, ledger, perCpu: early.perCpu[0] });
   const { buddy } = early;
-  platform.cpus[0].loadCr3(early.swapperPgd, 0, false);
+  platform.cpus[0].loadCr3(early.swapperPgd, 0, false, 'both');
   const caches = new KmemCaches();
   const tasks: Task[] = [];
   const source = { cpu, memory, buddy, caches, tasks };
@@ -194,7 +194,7 @@ function startTarget(
 /** The first way to user mode. */
 function enterUserMode(kernel: Kernel, mm: MmStruct | null): void {
   if (mm === null) throw new MachineBug('a program has an address space');
-  if (kernel.config.pti) loadAddressSpace(kernel, mm);
+  loadUserSpace(kernel, mm);
   kernel.cpu.leave();
 }
 

@@ -59,7 +59,10 @@ export const LARGE_CASES: Readonly<Record<string, Case>> = {
   ),
 };
 
-/** A case whose binary build-large.ts left in `directory`. Throws when it is not there. */
+/**
+ * A case whose binary build-large.ts left in `directory`. Throws when it is not there.
+ * @public for maintainers who run the large programs by hand
+ */
 export function loadLargeFixture(name: string, directory: string): Fixture {
   const goldens = JSON.parse(readFileSync(LARGE_GOLDENS, 'utf8')) as Record<string, Golden>;
   const options = Object.hasOwn(LARGE_CASES, name) ? LARGE_CASES[name] : undefined;

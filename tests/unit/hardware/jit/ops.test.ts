@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { randomBlock, Dice } from './random-block.ts';
 import { BlockRig, type InitialState } from './rig.ts';
 
-const RUNS = 150;
+const RUNS = 80;
 
 function initialState(numbers: readonly number[]): InitialState {
   const dice = new Dice(numbers);

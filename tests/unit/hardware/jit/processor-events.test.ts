@@ -136,10 +136,10 @@ describe('exceptions', () => {
 });
 
 describe('code that changes', () => {
-  /** Calls a function 3000 times and patches the constant that it returns after each call. */
+  /** Calls a function 300 times and patches the constant that it returns after each call. */
   function selfModifying(asm: Assembler): void {
     const patched = asm.newLabel('patched');
-    asm.mov(rsi, 3000);
+    asm.mov(rsi, 300);
     asm.xor(rbx, rbx);
     asm.mov(rdi, CODE + 0x1001n);
     const loop = asm.here();
@@ -160,7 +160,7 @@ describe('code that changes', () => {
       rig.load(selfModifying);
       return rig.observe(rig.processor.run(0, LIMIT));
     });
-    const sum = BigInt((3000 * (5 + 3004)) / 2).toString(16);
+    const sum = BigInt((300 * (5 + 304)) / 2).toString(16);
     expect(seen).toMatchObject({ reason: ExitReason.MARKER, state: { r3: sum }, residuals: [0] });
   });
 

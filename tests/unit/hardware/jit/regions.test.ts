@@ -115,7 +115,7 @@ describe('random graphs of blocks', () => {
         const actual = translator.translate(region, initial);
         expect(actual).toEqual(expected);
       }),
-      { numRuns: 100 },
+      { numRuns: 60 },
     );
   });
 });

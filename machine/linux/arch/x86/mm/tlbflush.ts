@@ -24,8 +24,16 @@ const userPcid = (kernel: Kernel, mm: MmStruct): number =>
 /** Loads the address space without a charge: at boot, exec and exit. */
 export function loadAddressSpace(kernel: Kernel, mm: MmStruct | null): void {
   const { hardware } = kernel.cpu;
-  if (mm === null) hardware.loadCr3(kernel.swapperPgd, 0, false);
-  else hardware.loadCr3(mm.pgd, kernelPcid(kernel, mm), false);
+  if (mm === null) hardware.loadCr3(kernel.swapperPgd, 0, false, 'both');
+  else hardware.loadCr3(mm.pgd, kernelPcid(kernel, mm), false, 'both');
+}
+
+/** The first way to user mode after exec, without a charge. */
+export function loadUserSpace(kernel: Kernel, mm: MmStruct): void {
+  const { config, cpu } = kernel;
+  if (config.pti) {
+    cpu.hardware.loadCr3(mm.pgd + PTI_USER_PGD, userPcid(kernel, mm), config.pcid, 'user');
+  }
 }
 
 /**
@@ -33,7 +41,7 @@ export function loadAddressSpace(kernel: Kernel, mm: MmStruct | null): void {
  * entry code runs its first lines on the user's table, through text that both tables map.
  */
 export function loadKernelCr3(kernel: Kernel, mm: MmStruct): void {
-  kernel.cpu.hardware.loadCr3(mm.pgd, kernelPcid(kernel, mm), kernel.config.pcid);
+  kernel.cpu.hardware.loadCr3(mm.pgd, kernelPcid(kernel, mm), kernel.config.pcid, 'kernel');
 }
 
 /** What that switch costs the function that runs. */
@@ -48,7 +56,7 @@ export function switchToUserCr3(kernel: Kernel, mm: MmStruct): void {
   cpu.chargeInstructions(Cause.MITIGATION_PTI, config.pcid ? 12 : 5);
   cpu.readPerCpu(PerCpu.CR3_STATE);
   cpu.charge(Cause.MITIGATION_PTI, config.pcid ? cpu.ticks.cr3WriteNoFlush : cpu.ticks.cr3Write);
-  cpu.hardware.loadCr3(mm.pgd + PTI_USER_PGD, userPcid(kernel, mm), config.pcid);
+  cpu.hardware.loadCr3(mm.pgd + PTI_USER_PGD, userPcid(kernel, mm), config.pcid, 'user');
 }
 
 /** flush_tlb_mm_range on the only CPU that runs the address space. */

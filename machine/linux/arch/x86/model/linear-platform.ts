@@ -1,13 +1,19 @@
 /** Ours, not Linux's: the Platform over the machine's linear memory and memory hierarchy. */
 import { BlockRecord, CodePage, Header, Region } from '../../../../hardware/layout.ts';
 import type { CpuState, ExecutionContext } from '../../../../hardware/processor.ts';
-import type { MemoryHierarchy } from '../../../../hardware/memory/hierarchy.ts';
+import { type MemoryHierarchy, SpaceUse } from '../../../../hardware/memory/hierarchy.ts';
 import type { LinearMemory } from '../../../../hardware/memory/linear-memory.ts';
 import { TlbFlush } from '../../../../hardware/memory/model-layout.ts';
 import type { Platform, PlatformCpu } from './platform.ts';
 
 const CODE_WRITTEN = (Region.HEADER + Header.CODE_WRITTEN) >> 2;
 const CODE_WRITTEN_PAGE = (Region.HEADER + Header.CODE_WRITTEN_PAGE) >> 2;
+
+const SPACE_USES = {
+  both: SpaceUse.BOTH,
+  kernel: SpaceUse.KERNEL,
+  user: SpaceUse.USER,
+} as const;
 
 export interface LinearPlatformParts {
   readonly linear: LinearMemory;
@@ -42,8 +48,8 @@ function platformCpu(hierarchy: MemoryHierarchy, state: CpuState, number: number
   return {
     state,
     access: hierarchy.kernelAccess(number),
-    loadCr3: (root: number, pcid: number, keep: boolean): void => {
-      hierarchy.setAddressSpace(number, BigInt(root), pcid, !keep);
+    loadCr3: (root, pcid, keep, use): void => {
+      hierarchy.setAddressSpace(number, BigInt(root), pcid, !keep, SPACE_USES[use]);
     },
     invalidatePage: (low: number, high: number, pcid: number): void => {
       hierarchy.invalidatePage(number, (BigInt(high) << 32n) | BigInt(low), pcid);

@@ -16,9 +16,9 @@ export interface PlatformCpu {
   /**
    * `mov cr3`: translates through the table at physical address `root` under `pcid` from now on.
    * `keep` is the no-flush bit: entries tagged with `pcid` stay; otherwise those that are not
-   * global are dropped.
+   * global are dropped. `use` says whose code the table is for; with one table for all it is 'both'.
    */
-  loadCr3(root: number, pcid: number, keep: boolean): void;
+  loadCr3(root: number, pcid: number, keep: boolean, use: 'both' | 'kernel' | 'user'): void;
   /** Drops the entries of one page (`invlpg`, or `invpcid` for the address space `pcid`). */
   invalidatePage(low: number, high: number, pcid: number): void;
   /** Drops every entry of `pcid` that is not global. */

@@ -1,4 +1,7 @@
-/** System call names and arguments as traces and lists show them. */
+/**
+ * System call names and arguments as traces and lists show them. After Linux 6.1
+ * arch/x86/entry/syscalls/syscall_64.tbl.
+ */
 import { NR, type SyscallName } from '../../../../include/uapi/asm/unistd-64.ts';
 import { type ARGUMENT_TYPES, SIGNATURES } from './syscall-signatures.ts';
 
