@@ -192,7 +192,7 @@ export function countPath(
 
 /** The real kernel's counts: operation -> boot -> instructions. */
 export function measuredPaths(): Map<string, Record<Boot, number>> {
-  const text = readFileSync('datasets/kernel-paths-6.1/instructions.csv', 'utf8');
+  const text = readFileSync('datasets/linux-6.1-paths/summary.csv', 'utf8');
   const [, ...rows] = text.trim().split('\n');
   return new Map(
     rows.map((row) => {
