@@ -61,7 +61,7 @@ function isRunOrEmpty(path: string): boolean {
 function checkFree(path: string, overwrite: boolean): void {
   if (!existsSync(path)) return;
   if (!overwrite) {
-    const remedy = 'Choose another name with --out, or pass --force to replace it';
+    const remedy = 'Choose another name with --out, or remove the old run first';
     throw new RecordingError({ file: path, problem: 'the run exists already', remedy });
   }
   if (!isRunOrEmpty(path)) {
