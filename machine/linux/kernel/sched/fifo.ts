@@ -3,6 +3,7 @@
  * sched_yield and the tick. It stands where the fair class will.
  */
 import type { Task } from '../../include/linux/sched.ts';
+import { setNeedResched } from './core.ts';
 import type { SchedClass } from './sched.ts';
 
 export function fifoClass(cpus: number): SchedClass {
@@ -26,11 +27,11 @@ export function fifoClass(cpus: number): SchedClass {
     pickNextTask: (_kernel, rq) => queues[rq.cpu.number].at(0) ?? null,
     putPrevTask: () => undefined,
     setNextTask: () => undefined,
-    taskTick: (_kernel, rq, task) => {
+    taskTick: (kernel, rq, task) => {
       if (queues[rq.cpu.number].length < 2) return;
       remove(rq.cpu.number, task);
       queues[rq.cpu.number].push(task);
-      rq.needResched = true;
+      setNeedResched(kernel);
     },
     selectTaskRq: (kernel, task) => {
       if (kernel.rqs[task.cpu].nrRunning === 0) return task.cpu;
