@@ -12,6 +12,7 @@ import type { SignalAction, Task } from '../include/linux/sched.ts';
 import { Sig } from '../include/uapi/asm-generic/signal.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { VmaTree } from '../lib/maple_tree.ts';
+import { PageKind } from '../mm/mem_map.ts';
 
 /** ASIDs that a PCID has room for, below the bit that names the user's half. */
 const ASIDS = 2047;
@@ -75,7 +76,7 @@ export function mmAlloc(kernel: Kernel): MmStruct | null {
   const address = caches.mm.allocate(kernel);
   cpu.run(F.mm_init, 103);
   cpu.run(F.pgd_alloc, 104);
-  const frame = buddy.allocateBlock(config.pti ? 1 : 0);
+  const frame = buddy.allocateBlock(config.pti ? 1 : 0, PageKind.TABLE);
   if (address < 0 || frame < 0) return null;
   const pgd = frame << PAGE_SHIFT;
   memory.zeroPage(pgd);
@@ -92,6 +93,7 @@ export function mmAlloc(kernel: Kernel): MmStruct | null {
     pgd,
     asid,
     vmas: new VmaTree(),
+    users: 1,
     mmapBase: 0,
     startCode: 0,
     endCode: 0,

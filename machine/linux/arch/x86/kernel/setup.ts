@@ -120,7 +120,13 @@ export function setupMemory(
   }
   const perCpu = Array.from({ length: cpus }, () => early.reserve(PerCpu.BYTES));
   const e820 = e820Map(bytes);
-  return { buddy: freeAll(e820, early.next), swapperPgd, zeroPage, perCpu, e820 };
+  return {
+    buddy: freeAll(e820, early.next, bytes / PAGE_BYTES),
+    swapperPgd,
+    zeroPage,
+    perCpu,
+    e820,
+  };
 }
 
 /** The struct page array, one entry for each frame. */
@@ -132,8 +138,8 @@ function mapPageStructs(early: EarlyTables, pgd: number, bytes: number): void {
 }
 
 /** memblock_free_all: everything usable outside the image and what was reserved after it. */
-function freeAll(e820: readonly E820Range[], reservedEnd: number): BuddyAllocator {
-  const buddy = new BuddyAllocator();
+function freeAll(e820: readonly E820Range[], reservedEnd: number, frames: number): BuddyAllocator {
+  const buddy = new BuddyAllocator(frames);
   for (const { start, end } of e820) {
     const ranges = [
       [start, Math.min(end, IMAGE_PHYSICAL)],
