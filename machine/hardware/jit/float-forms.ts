@@ -22,6 +22,7 @@ export interface FloatLanes {
   readonly lanes: number;
   readonly scalarAdd: Wasm;
   readonly scalarSub: Wasm;
+  readonly scalarEqual: Wasm;
   readonly scalarGreaterOrEqual: Wasm;
   /** Packed and scalar opcodes of ADD, SUB, MUL, DIV and SQRT. */
   readonly packed: Readonly<Partial<Record<FloatOp, Simd>>>;
@@ -52,6 +53,7 @@ export const SINGLE: FloatLanes = {
   lanes: 4,
   scalarAdd: Wasm.F32_ADD,
   scalarSub: Wasm.F32_SUB,
+  scalarEqual: Wasm.F32_EQ,
   scalarGreaterOrEqual: Wasm.F32_GE,
   packed: {
     [FloatOp.ADD]: Simd.F32X4_ADD,
@@ -91,6 +93,7 @@ export const DOUBLE: FloatLanes = {
   lanes: 2,
   scalarAdd: Wasm.F64_ADD,
   scalarSub: Wasm.F64_SUB,
+  scalarEqual: Wasm.F64_EQ,
   scalarGreaterOrEqual: Wasm.F64_GE,
   packed: {
     [FloatOp.ADD]: Simd.F64X2_ADD,

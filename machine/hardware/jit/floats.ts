@@ -4,9 +4,9 @@
  *
  * The test that decides is one comparison: the least magnitude among operands and result, plus
  * result - result (0, or a NaN for an infinity or a NaN), must reach the floor. The floor is just
- * above the least normal number while the inexact bit of MXCSR is set and rounding is to nearest,
- * for then nothing but inexactness can happen; else it is infinity, which nothing reaches.
- * See docs/floating-point.md.
+ * above the least normal number while rounding is to nearest, for then nothing but inexactness can
+ * happen; else it is infinity, which nothing reaches. Inexactness is looked for only while its bit
+ * in MXCSR is clear. See docs/floating-point.md.
  */
 import { FloatForm, FloatOp } from '../cpu/float-op.ts';
 import type { IrOp } from '../cpu/ir.ts';
@@ -158,13 +158,134 @@ function mergeScalar(e: BlockEmitter, c: FloatCase): void {
   for (let n = 0; n < 16; n++) w.u8(n < bytes ? n : 16 + n);
 }
 
+/** Low significand bits that are 0 in doubles whose product is exact: 26 significant bits each. */
+const LONG_SIGNIFICAND = 0x7ff_ffffn;
+
+/** Pushes the rounding error of a sum (Knuth's two-sum), not 0 in lanes that are inexact. */
+function pushSumError(e: BlockEmitter, c: FloatCase): void {
+  const { w, region } = e;
+  const { lanes, op, result, operation } = c;
+  const part = region.acquire(V128);
+  const [back, forth] = operation === FloatOp.ADD ? [lanes.sub, lanes.add] : [lanes.add, lanes.sub];
+  // part = result - a, which is b (or -b) when nothing is lost.
+  w.localGet(result);
+  e.push(op.a, V128);
+  w.simd(lanes.sub);
+  w.localSet(part);
+  // (a - (result - part)) + (b - part), or - (b + part) for a difference.
+  e.push(op.a, V128);
+  w.localGet(result);
+  w.localGet(part);
+  w.simd(lanes.sub);
+  w.simd(lanes.sub);
+  e.push(op.b, V128);
+  w.localGet(part);
+  w.simd(back);
+  w.simd(forth);
+  region.release(part, V128);
+}
+
+/** Pushes 1 when the result may be inexact; the core finds out whether it is. */
+function pushMayBeInexact(e: BlockEmitter, c: FloatCase): void {
+  const { w } = e;
+  const { lanes, op, operation } = c;
+  if (operation === FloatOp.ADD || operation === FloatOp.SUB) {
+    pushSumError(e, c);
+    w.vectorConst(0n);
+    w.simd(lanes.notEqual);
+  } else if (operation === FloatOp.MUL && lanes === DOUBLE) {
+    e.push(op.a, V128);
+    e.push(op.b, V128);
+    w.simd(Simd.V128_OR);
+    w.vectorConst(LONG_SIGNIFICAND);
+    w.simd(Simd.V128_AND);
+  } else {
+    w.i32Const(1);
+    return;
+  }
+  if (!c.scalar) {
+    w.simd(Simd.V128_ANY_TRUE);
+    return;
+  }
+  w.simd(Simd.I32X4_EXTRACT_LANE);
+  w.u8(0);
+}
+
+/**
+ * Pushes 1 unless one operand is a zero and the other makes that exact: zeros are below the floor,
+ * but too common to leave. Scalar addition, subtraction and multiplication only.
+ */
+function pushBeyondZero(e: BlockEmitter, c: FloatCase): void {
+  const { w, region } = e;
+  const { lanes, op, result } = c;
+  const floor = lanes === DOUBLE ? region.floorDouble : region.floorSingle;
+  const extract = (): void => {
+    w.simd(lanes.extract);
+    w.u8(0);
+  };
+  const sum = region.acquire(lanes.type);
+  pushMagnitude(e, op.a, lanes);
+  pushMagnitude(e, op.b, lanes);
+  w.simd(lanes.add);
+  extract();
+  w.localTee(sum);
+  w.localGet(floor);
+  extract();
+  w.u8(lanes.scalarGreaterOrEqual);
+  if (c.operation === FloatOp.MUL) {
+    // Zero times a finite number; of equal signs or not, no rounding mode matters.
+    w.localGet(result);
+    extract();
+    w.vectorConst(0n);
+    extract();
+    w.u8(lanes.scalarEqual);
+  } else {
+    w.localGet(sum);
+    w.localGet(sum);
+    w.u8(lanes.scalarSub);
+    w.vectorConst(0n);
+    extract();
+    w.u8(lanes.scalarEqual);
+  }
+  w.u8(Wasm.I32_AND);
+  pushMagnitude(e, op.a, lanes);
+  pushMagnitude(e, op.b, lanes);
+  w.simd(lanes.pmin);
+  extract();
+  w.vectorConst(0n);
+  extract();
+  w.u8(lanes.scalarEqual);
+  w.u8(Wasm.I32_AND);
+  w.u8(Wasm.I32_EQZ);
+  region.release(sum, lanes.type);
+}
+
+function callCoreAgain(e: BlockEmitter, c: FloatCase): void {
+  callCore(e, c);
+  e.region.loadFloors();
+}
+
 function arithmetic(e: BlockEmitter, c: FloatCase): void {
   const { w, region } = e;
   compute(e, c);
   pushUncommon(e, c);
   w.if();
-  callCore(e, c);
-  region.loadFloors();
+  if (c.scalar && c.operation <= FloatOp.MUL) {
+    pushBeyondZero(e, c);
+    w.if();
+    callCoreAgain(e, c);
+    w.end();
+  } else {
+    callCoreAgain(e, c);
+  }
+  w.else();
+  w.localGet(region.watchesInexact);
+  w.if();
+  pushMayBeInexact(e, c);
+  w.if();
+  callCoreAgain(e, c);
+  w.end();
+  w.end();
   w.end();
 }
 

@@ -113,6 +113,8 @@ export class RegionContext {
   readonly ccSource: Local = NONE;
   readonly ccAux: Local = NONE;
   readonly ccOp: Local = NONE;
+  /** 1 while the inexact bit of MXCSR is clear, so that arithmetic must look whether it is exact. */
+  readonly watchesInexact: Local = NONE;
   /** In every lane, what magnitudes must reach for arithmetic without exceptions; see floats.ts. */
   readonly floorSingle: Local = NONE;
   readonly floorDouble: Local = NONE;
@@ -147,6 +149,8 @@ export class RegionContext {
     for (let r = 0; r < 16; r++) {
       if ((use.xmmUsed >> r) & 1) this.xmm[r] = w.newLocal(ValueType.V128);
     }
+    const arithmetic = use.singleArithmetic || use.doubleArithmetic;
+    if (arithmetic) this.watchesInexact = w.newLocal(ValueType.I32);
     if (use.singleArithmetic) this.floorSingle = w.newLocal(ValueType.V128);
     if (use.doubleArithmetic) this.floorDouble = w.newLocal(ValueType.V128);
   }
@@ -182,8 +186,16 @@ export class RegionContext {
     this.loadLocal(this.ccOp, Wasm.I32_LOAD, Cpu.CC_OP);
   }
 
-  /** Sets the floors by MXCSR. */
+  /** Sets by MXCSR what arithmetic has to look for. */
   loadFloors(): void {
+    if (this.watchesInexact === NONE) return;
+    const { w } = this;
+    w.localGet(CPU_LOCAL);
+    w.memory(Wasm.I32_LOAD, Cpu.MXCSR);
+    w.i32Const(FloatException.INEXACT);
+    w.u8(Wasm.I32_AND);
+    w.u8(Wasm.I32_EQZ);
+    w.localSet(this.watchesInexact);
     if (this.floorSingle !== NONE) this.loadFloor(this.floorSingle, SINGLE);
     if (this.floorDouble !== NONE) this.loadFloor(this.floorDouble, DOUBLE);
   }
@@ -194,10 +206,9 @@ export class RegionContext {
     w.vectorConst(lanes.infinity);
     w.localGet(CPU_LOCAL);
     w.memory(Wasm.I32_LOAD, Cpu.MXCSR);
-    w.i32Const(Mxcsr.ROUNDING | FloatException.INEXACT);
+    w.i32Const(Mxcsr.ROUNDING);
     w.u8(Wasm.I32_AND);
-    w.i32Const(FloatException.INEXACT);
-    w.u8(Wasm.I32_EQ);
+    w.u8(Wasm.I32_EQZ);
     w.u8(Wasm.SELECT);
     w.localSet(floor);
   }
