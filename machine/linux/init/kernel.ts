@@ -17,7 +17,7 @@ import type { KmemCaches } from '../mm/slab_common.ts';
 import type { KernelStacks } from '../mm/vmalloc.ts';
 import type { Tracepoints } from '../trace/tracepoints.ts';
 import type { Rq, SchedClass } from '../kernel/sched/sched.ts';
-import type { SignalCause } from '../kernel/signal.ts';
+import type { PidNamespace } from '../kernel/pid.ts';
 import type { KernelConfig } from './config.ts';
 
 /** A process killed by a signal, with what a user needs to find out why. */
@@ -83,8 +83,10 @@ export interface Kernel extends PageSource {
   readonly swapperPgd: number;
   nextAsid: number;
   fatalSignal: FatalSignal | null;
-  /** Why the last signal was raised. */
-  signalCause: SignalCause;
+  /** Numbers of tasks, groups and sessions. */
+  readonly pids: PidNamespace;
+  /** Entries of signal queues in use, which RLIMIT_SIGPENDING limits. */
+  queuedSignals: number;
   /** The task of the program that the run is about; null before it starts. */
   target: Task | null;
   /** The target has ended: the run is over. */

@@ -28,7 +28,9 @@ import type { ExecError, ExecRequest } from '../fs/exec-errors.ts';
 import { execve } from '../fs/exec.ts';
 import { openStandardFiles } from '../fs/standard-files.ts';
 import type { Task } from '../include/linux/sched.ts';
-import { createTask } from '../kernel/fork.ts';
+import { Sig } from '../include/uapi/asm-generic/signal.ts';
+import { createTask } from '../kernel/task.ts';
+import { PidNamespace, startSession } from '../kernel/pid.ts';
 import { spinLockAt } from '../kernel/locking/spinlock.ts';
 import { fifoClass } from '../kernel/sched/fifo.ts';
 import { Enqueue, type Rq } from '../kernel/sched/sched.ts';
@@ -41,6 +43,10 @@ import {
   PAGE_FAULT_USER,
   SCHED_PROCESS_EXEC,
   SCHED_PROCESS_EXIT,
+  SCHED_PROCESS_FORK,
+  SCHED_PROCESS_WAIT,
+  SIGNAL_DELIVER,
+  SIGNAL_GENERATE,
   SYSCALLS,
 } from '../trace/specs.ts';
 import type { Tracepoints } from '../trace/tracepoints.ts';
@@ -124,13 +130,16 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
   const caches = new KmemCaches();
   const tasks: Task[] = [];
   const stacks = new KernelStacks(memory, buddy, early.swapperPgd);
-  const source = { cpu, memory, buddy, caches, tasks, stacks };
+  const pids = new PidNamespace(cpus);
+  const source = { cpu, memory, buddy, caches, tasks, stacks, pids };
   const idles = kernelCpus.map(({ number }) => {
     const idle = createTask(source, { pid: 0, parent: null, comm: `swapper/${number}` });
     idle.cpu = number;
     return idle;
   });
   const init = createTask(source, { pid: 1, parent: idles[0], comm: 'init' });
+  init.signal.unkillable = true;
+  startSession(source, init.signal, init.pid);
   cpu.stackTop = init.stackTop;
   const vdso = config.vdso
     ? initVdso(memory, buddy, { features: options.features, hz: config.hz })
@@ -167,7 +176,7 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
     swapperPgd: early.swapperPgd,
     nextAsid: 1,
     fatalSignal: null,
-    signalCause: { address: 0n, reason: '' },
+    queuedSignals: 0,
     target: null,
     ended: false,
   };
@@ -220,6 +229,9 @@ function startTarget(
   cpu.enter();
   const target = createTask(kernel, { pid: TARGET_PID, parent: init, comm: 'lab' });
   target.state = 'R';
+  target.exitSignal = Sig.CHLD;
+  startSession(kernel, target.signal, target.pid);
+  kernel.pids.startAfter(target.pid);
   kernel.current = target;
   kernel.target = target;
   cpu.stackTop = target.stackTop;
@@ -257,6 +269,10 @@ function tracepoints({ events, trace }: KernelOptions): Tracepoints {
     pageFaultUser: table(PAGE_FAULT_USER),
     schedProcessExec: table(SCHED_PROCESS_EXEC),
     schedProcessExit: table(SCHED_PROCESS_EXIT),
+    signalGenerate: table(SIGNAL_GENERATE),
+    signalDeliver: table(SIGNAL_DELIVER),
+    schedProcessFork: table(SCHED_PROCESS_FORK),
+    schedProcessWait: table(SCHED_PROCESS_WAIT),
     irqHandler: table(IRQ_HANDLER),
   };
 }

@@ -17,6 +17,8 @@ export class KmemCaches {
   readonly names = new KmemCache('names_cache', 4096, 12);
   readonly sigqueue = new KmemCache('sigqueue', 80, 13);
 
+  readonly sighand = new KmemCache('sighand_cache', 2112, 31);
+
   get all(): readonly KmemCache[] {
     return Object.values(this).filter((value) => value instanceof KmemCache);
   }

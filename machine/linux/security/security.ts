@@ -18,7 +18,7 @@ export function verifyArea(kernel: Kernel, file: FileStruct, forRead: boolean): 
   cpu.readImage(ImageData.SECURITY_HOOKS);
   cpu.run(F.apparmor_file_permission, 40);
   cpu.read(file.inode);
-  cpu.read(current.credAddress);
+  cpu.read(current.cred.address);
   cpu.run(F.aa_file_perm, 37);
   rcuReadLock(cpu);
   rcuReadUnlock(cpu);

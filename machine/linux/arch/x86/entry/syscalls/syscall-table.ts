@@ -17,10 +17,20 @@ import { sysRseq, sysSetRobustList } from '../../../../kernel/rseq.ts';
 import { sysSchedYield } from '../../../../kernel/sched/yield.ts';
 import {
   sysKill,
-  sysRtSigaction,
-  sysRtSigprocmask,
+  sysRtSigqueueinfo,
+  sysRtTgsigqueueinfo,
   sysTgkill,
   sysTkill,
+} from '../../../../kernel/signal-kill-syscalls.ts';
+import {
+  sysPause,
+  sysRestartSyscall,
+  sysRtSigaction,
+  sysRtSigpending,
+  sysRtSigprocmask,
+  sysRtSigsuspend,
+  sysRtSigtimedwait,
+  sysSigaltstack,
 } from '../../../../kernel/signal-syscalls.ts';
 import {
   sysGetcpu,
@@ -41,6 +51,7 @@ import {
 } from '../../../../kernel/time/posix-timers.ts';
 import { sysBrk, sysMadvise, sysMmap, sysMprotect, sysMunmap } from '../../../../mm/syscalls.ts';
 import { sysArchPrctl } from '../../kernel/process_64.ts';
+import { sysRtSigreturn } from '../../kernel/signal.ts';
 import type { Sleeping } from '../../../../include/linux/sched.ts';
 import type { SyscallArguments } from '../syscall-arguments.ts';
 import { argumentsOf, type SyscallArgument } from './syscall-64.ts';
@@ -127,10 +138,19 @@ const HANDLERS: Partial<Record<SyscallName, Handled>> = {
   gettimeofday: [sysGettimeofday, 'time zones'],
   time: [sysTime],
   rt_sigprocmask: [sysRtSigprocmask],
-  rt_sigaction: [sysRtSigaction, 'handlers are kept but not run'],
-  kill: [sysKill, 'other processes'],
-  tkill: [sysTkill, 'other processes'],
-  tgkill: [sysTgkill, 'other processes'],
+  rt_sigaction: [sysRtSigaction],
+  rt_sigreturn: [sysRtSigreturn],
+  rt_sigpending: [sysRtSigpending],
+  rt_sigsuspend: [sysRtSigsuspend],
+  rt_sigtimedwait: [sysRtSigtimedwait],
+  rt_sigqueueinfo: [sysRtSigqueueinfo],
+  rt_tgsigqueueinfo: [sysRtTgsigqueueinfo],
+  sigaltstack: [sysSigaltstack],
+  pause: [sysPause],
+  restart_syscall: [sysRestartSyscall],
+  kill: [sysKill],
+  tkill: [sysTkill],
+  tgkill: [sysTgkill],
   futex: [sysFutex, 'sleeping, requeue, priority inheritance'],
   sched_yield: [sysSchedYield],
 };
