@@ -25,6 +25,7 @@ import type { Platform } from '../arch/x86/model/platform.ts';
 import type { ExecError, ExecRequest } from '../fs/exec-errors.ts';
 import { execve } from '../fs/exec.ts';
 import { openStandardFiles } from '../fs/standard-files.ts';
+import { createFileSystems } from '../fs/super.ts';
 import type { MmStruct } from '../include/linux/mm_types.ts';
 import type { Task } from '../include/linux/sched.ts';
 import { createTask } from '../kernel/fork.ts';
@@ -40,6 +41,7 @@ import {
 import type { Tracepoints } from '../trace/tracepoints.ts';
 import type { TableSpec } from '../../core/trace/event-table.ts';
 import type { KernelConfig } from './config.ts';
+import { createRoot, populateRoot } from './initramfs.ts';
 import type { FatalSignal, Kernel } from './kernel.ts';
 
 /** Wall clock at the start of a run unless the experiment says otherwise: 2026-01-01 00:00 UTC. */
@@ -124,9 +126,6 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
   const caches = new KmemCaches();
   const tasks: Task[] = [];
   const source = { cpu, memory, buddy, caches, tasks };
-  const swapper = createTask(source, { pid: 0, parent: null, comm: 'swapper/0' });
-  const init = createTask(source, { pid: 1, parent: swapper, comm: 'init' });
-  cpu.stackTop = init.stackTop;
   const vdso = config.vdso
     ? initVdso(memory, buddy, { features: options.features, hz: config.hz })
     : null;
@@ -139,8 +138,7 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
     coreMHz: options.coreMHz,
     trace: tracepoints(options),
     vdso,
-    current: init,
-    files: new Map(),
+    fileSystems: createFileSystems(),
     executable: { path: '' },
     console: options.onConsole,
     warnings: [],
@@ -160,7 +158,14 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
     wallNs: options.wallNs ?? WALL_NS_DEFAULT,
     now,
   });
-  const kernel: Kernel = { ...draft, timekeeper };
+  // The first task needs a root directory, and that needs the rest of the kernel.
+  const kernel = { ...draft, timekeeper } as Kernel;
+  const root = createRoot(kernel);
+  const swapper = createTask(source, { pid: 0, parent: null, comm: 'swapper/0', root });
+  const init = createTask(source, { pid: 1, parent: swapper, comm: 'init', root });
+  cpu.stackTop = init.stackTop;
+  Object.assign(kernel, { root, current: init });
+  populateRoot(kernel);
   publish(kernel);
   // Booting is not part of any run: what setting up was charged is dropped.
   cpu.discard();
@@ -176,7 +181,7 @@ function startTarget(
   const { cpu, platform } = kernel;
   assert(kernel.current === init, 'one program to a kernel');
   cpu.enter();
-  const target = createTask(kernel, { pid: TARGET_PID, parent: init, comm: 'lab' });
+  const target = createTask(kernel, { pid: TARGET_PID, parent: init, comm: 'lab', root: kernel.root });
   target.state = 'R';
   kernel.current = target;
   cpu.stackTop = target.stackTop;

@@ -3,6 +3,9 @@
  * arch/x86/mm/pgtable.c (pgd_alloc) and kernel/cred.c. Omits: fork and clone as system calls.
  */
 import { assert } from '../../core/assert.ts';
+import { newFiles } from '../fs/file.ts';
+import { newFs, UMASK_DEFAULT } from '../fs/fs_struct.ts';
+import type { Dentry } from '../include/linux/fs.ts';
 import { THREAD_BYTES } from '../arch/x86/model/address-map.ts';
 import { F } from '../arch/x86/model/generated/function-ids.ts';
 import type { SyscallArguments } from '../arch/x86/entry/syscall-arguments.ts';
@@ -31,15 +34,23 @@ export function stackTop(slot: number): number {
 /** copy_process's allocations: a task without address space or files. */
 export function createTask(
   kernel: TaskSource,
-  options: { readonly pid: number; readonly parent: Task | null; readonly comm: string },
+  options: {
+    readonly pid: number;
+    readonly parent: Task | null;
+    readonly comm: string;
+    readonly root: Dentry;
+  },
 ): Task {
   const { caches, tasks, cpu } = kernel;
   const address = caches.task.allocate(kernel);
   const signal = caches.signal.allocate(kernel);
   const pidAddress = caches.pid.allocate(kernel);
   const credAddress = options.parent?.credAddress ?? caches.cred.allocate(kernel);
-  const filesAddress = caches.filesStruct.allocate(kernel);
-  assert(Math.min(address, signal, pidAddress, credAddress, filesAddress) >= 0, 'room for a task');
+  const files = newFiles(kernel);
+  const fs = newFs(kernel, options.root, options.root, UMASK_DEFAULT);
+  assert(Math.min(address, signal, pidAddress, credAddress) >= 0, 'room for a task');
+  assert(files !== null, 'room for a table of descriptors');
+  assert(fs !== null, 'room for a working directory');
   const task: Task = {
     address,
     pid: options.pid,
@@ -47,13 +58,13 @@ export function createTask(
     parent: options.parent,
     pidAddress,
     credAddress,
-    filesAddress,
     stackTop: stackTop(tasks.length),
     signal: { address: signal, actions: Array.from({ length: Sig.MAX + 1 }, noAction) },
     comm: options.comm,
     state: 'S',
     mm: null,
-    files: [],
+    files,
+    fs,
     blocked: 0n,
     pending: 0n,
     clearChildTid: 0,

@@ -1,7 +1,10 @@
 /** Tasks, after Linux 6.1 include/linux/sched.h and sched/signal.h. */
 import type { Ticks } from '../../../core/units.ts';
-import type { FileStruct } from './fs.ts';
+import type { FilesStruct, FsStruct } from './fs.ts';
 import type { MmStruct } from './mm_types.ts';
+
+/** Kernel code that may sleep: it yields where schedule() takes it off the CPU. */
+export type Sleeping<T> = Generator<undefined, T, undefined>;
 
 export type TaskState = 'R' | 'S' | 'D' | 'T' | 'Z' | 'X';
 
@@ -27,18 +30,17 @@ export interface Task {
   readonly pid: number;
   readonly tgid: number;
   readonly parent: Task | null;
-  /** Physical addresses of struct pid, cred and files_struct. */
+  /** Physical addresses of struct pid and cred. */
   readonly pidAddress: number;
   readonly credAddress: number;
-  readonly filesAddress: number;
   /** Low half of the top of the kernel stack. */
   readonly stackTop: number;
   readonly signal: SignalStruct;
   comm: string;
   state: TaskState;
   mm: MmStruct | null;
-  /** By descriptor. */
-  readonly files: (FileStruct | null)[];
+  files: FilesStruct;
+  fs: FsStruct;
   /** Blocked and pending signals, bit n - 1 for signal n. */
   blocked: bigint;
   pending: bigint;
