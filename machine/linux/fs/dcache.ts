@@ -10,7 +10,7 @@ import type { Dentry, Inode } from '../include/linux/fs.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { rcuReadLock, rcuReadUnlock } from '../kernel/rcu/tree_plugin.ts';
 import { condResched } from '../kernel/sched/cond_resched.ts';
-import { isDirectory, iput } from './inode.ts';
+import { type InodeSource, isDirectory, iput } from './inode.ts';
 
 const LAST_DPUT: Steps = [
   [F.dput, 88, 2],
@@ -36,7 +36,7 @@ const LAST_DPUT: Steps = [
 
 /** An entry that hangs in no directory yet: of a pipe, an anonymous inode, the root. Null without memory. */
 export function makeDentry(
-  kernel: Kernel,
+  kernel: InodeSource,
   name: string,
   inode: Inode,
   parent: Dentry | null,

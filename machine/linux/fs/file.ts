@@ -15,7 +15,9 @@ const CLOSE_RANGE_UNSHARE = 2;
 const CLOSE_RANGE_CLOEXEC = 4;
 
 /** An empty table; null without memory. Untimed but for the object. */
-export function newFiles(kernel: Pick<Kernel, 'cpu' | 'memory' | 'buddy' | 'caches'>): FilesStruct | null {
+export function newFiles(
+  kernel: Pick<Kernel, 'cpu' | 'memory' | 'buddy' | 'caches'>,
+): FilesStruct | null {
   const address = kernel.caches.filesStruct.allocate(kernel);
   return address < 0 ? null : { address, references: 1, fd: [], closeOnExec: new Set() };
 }

@@ -97,7 +97,16 @@ export function allocFile(
   dget(dentry);
   if ((flags & O.ACCMODE) !== O.RDONLY && (flags & O.PATH) === 0) dentry.inode.writers++;
   const { inode } = dentry;
-  return { address, dentry, inode, operations, flags, position: 0, references: 1, data: inode.data };
+  return {
+    address,
+    dentry,
+    inode,
+    operations,
+    flags,
+    position: 0,
+    references: 1,
+    data: inode.data,
+  };
 }
 
 /** An inode, an entry and a file of an internal file system (pipefs, anon_inodefs). */

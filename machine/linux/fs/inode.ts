@@ -5,11 +5,18 @@
 import { ImageData } from '../arch/x86/model/address-map.ts';
 import { F } from '../arch/x86/model/generated/function-ids.ts';
 import { runSteps, type Steps } from '../arch/x86/model/steps.ts';
-import { type FileOperations, FileMode, type Inode, type LinkTarget, type SuperBlock } from '../include/linux/fs.ts';
+import {
+  type FileOperations,
+  FileMode,
+  type Inode,
+  type LinkTarget,
+  type SuperBlock,
+} from '../include/linux/fs.ts';
 import type { MappedFile } from '../include/linux/mm_types.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { wallCoarseNs } from '../kernel/time/timekeeping.ts';
 import { callRcu } from '../lib/maple_tree.ts';
+import type { PageSource } from '../mm/page_alloc.ts';
 import { dropPages } from '../mm/shmem-pages.ts';
 
 const DAY_NS = 86_400_000_000_000n;
@@ -83,6 +90,9 @@ export function currentTime(kernel: Kernel): bigint {
   return wallCoarseNs(kernel);
 }
 
+/** What making an inode needs: all of it exists before there is a task. */
+export type InodeSource = PageSource & Pick<Kernel, 'caches' | 'timekeeper' | 'fileSystems'>;
+
 /** What a new inode is. */
 export interface InodeShape {
   readonly mode: number;
@@ -95,7 +105,7 @@ export interface InodeShape {
 
 /** An inode without a charge: boot, and objects whose makers charge for them. Null without memory. */
 export function makeInode(
-  kernel: Kernel,
+  kernel: InodeSource,
   superBlock: SuperBlock,
   shape: InodeShape,
 ): Inode | null {
@@ -154,7 +164,8 @@ function evict(kernel: Kernel, inode: Inode): void {
   runSteps(cpu, EVICT_START);
   for (let line = 0; line < 6; line++) cpu.write(inode.address + line * 64);
   runSteps(cpu, EVICT_SHMEM);
-  if (inode.mapping !== null) dropPages(kernel, inode.mapping, 0);
+  // What is mapped is kept for those who map it.
+  if (inode.mapping?.mapped === false) dropPages(kernel, inode.mapping, 0);
   runSteps(cpu, DESTROY);
   callRcu(cpu);
   callRcu(cpu);
@@ -166,7 +177,8 @@ function evict(kernel: Kernel, inode: Inode): void {
 export function dropInode(kernel: Kernel, inode: Inode): void {
   inode.references--;
   if (inode.references > 0) return;
-  if (inode.mapping !== null) dropPages(kernel, inode.mapping, 0);
+  // What is mapped is kept for those who map it.
+  if (inode.mapping?.mapped === false) dropPages(kernel, inode.mapping, 0);
   kernel.caches.shmemInode.freeQuietly(inode.address);
   inode.superBlock.inodes--;
 }
@@ -225,6 +237,7 @@ const ENTRY_BYTES = 20;
 /** i_size; `entries` is the number of a directory's. */
 export function inodeSize(inode: Inode, entries = 0): number {
   if (inode.mapping !== null) return inode.mapping.size;
-  if (isDirectory(inode)) return inode.superBlock.type === 'tmpfs' ? (entries + 2) * ENTRY_BYTES : 0;
+  if (isDirectory(inode))
+    return inode.superBlock.type === 'tmpfs' ? (entries + 2) * ENTRY_BYTES : 0;
   return typeof inode.target === 'string' ? new TextEncoder().encode(inode.target).length : 0;
 }

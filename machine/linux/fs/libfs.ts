@@ -13,4 +13,3 @@ export const SYMLINK: FileOperations = { kind: 'device', stream: false, plain: f
 
 /** Type of an entry in a directory listing, by inode mode: DT_DIR and so on. */
 export const entryType = (mode: number): number => (mode >>> 12) & 15;
-

@@ -62,7 +62,8 @@ function readLock(kernel: Kernel, file: FileStruct, address: number): LockReques
   const type = view.getInt16(0, true);
   const whence = view.getInt16(2, true);
   const length = Number(view.getBigInt64(16, true));
-  if (type < LockType.READ || type > LockType.NONE || whence < 0 || whence > 2) return -Errno.EINVAL;
+  if (type < LockType.READ || type > LockType.NONE || whence < 0 || whence > 2)
+    return -Errno.EINVAL;
   const origin = [0, file.position, file.operations.size?.(file) ?? 0][whence];
   const first = origin + Number(view.getBigInt64(8, true));
   const start = length < 0 ? first + length : first;

@@ -130,7 +130,8 @@ class Walker {
         if (typeof target === 'number') return target;
         const jump = typeof target !== 'string';
         const rest = [...(jump ? ['.'] : [target]), ...names.slice(i + 1)].join('/');
-        if (jump && last) return { parent: target.parent, name: target.name, dentry: target, slash };
+        if (jump && last)
+          return { parent: target.parent, name: target.name, dentry: target, slash };
         return this.walk(jump ? target : directory, slash ? `${rest}/` : rest, follow);
       }
       if (last) return { parent: directory, name, dentry: found, slash };
@@ -141,7 +142,8 @@ class Walker {
 
   private step(directory: Dentry, name: string): Dentry | null {
     if (name === '.') return directory;
-    if (name === '..') return directory === this.kernel.current.fs.root ? directory : directory.parent;
+    if (name === '..')
+      return directory === this.kernel.current.fs.root ? directory : directory.parent;
     const { cpu } = this.kernel;
     const found =
       directory.children?.get(name) ??
@@ -258,11 +260,7 @@ export function putPath(kernel: Kernel): void {
 }
 
 /** filename_parentat: the directory of a name that is to be made or unmade. */
-export function filenameParent(
-  kernel: Kernel,
-  dirfd: number,
-  path: string,
-): WalkedPath | number {
+export function filenameParent(kernel: Kernel, dirfd: number, path: string): WalkedPath | number {
   const { cpu } = kernel;
   cpu.run(F.__filename_parentat, 93);
   cpu.run(F.path_parentat, 40);

@@ -45,12 +45,7 @@ function userIter(address: number, length: number): IovIter | null {
 }
 
 /** At the file's position, which moves; the file is held while the call sleeps. */
-function positioned(
-  kernel: Kernel,
-  file: FileStruct,
-  iter: IovIter,
-  transfer: Transfer,
-): IoResult {
+function positioned(kernel: Kernel, file: FileStruct, iter: IovIter, transfer: Transfer): IoResult {
   const result = transfer(kernel, file, iter, file.position);
   if (typeof result !== 'number') return holding(kernel, file, result);
   if (result > 0 && !file.operations.stream) file.position += result;

@@ -34,7 +34,8 @@ function entriesOf(kernel: Kernel, dentry: Dentry): Entry[] {
   const entries = [self('.', dentry), self('..', dentry.parent)];
   const dynamic = dynamicOf(dentry);
   for (const name of dynamic?.names(kernel) ?? []) dynamic?.lookup(kernel, dentry, name);
-  for (const [name, child] of [...(dentry.children ?? [])].reverse()) entries.push(self(name, child));
+  for (const [name, child] of [...(dentry.children ?? [])].reverse())
+    entries.push(self(name, child));
   return entries;
 }
 
@@ -86,7 +87,10 @@ function doGetdents(kernel: Kernel, args: SyscallArguments, format: Format): num
   cpu.run(F.down_read_killable, 24);
   cpu.write(file.inode.address + 128);
   condResched(cpu);
-  const result = !file.dentry.hashed && file.dentry.parent !== file.dentry ? -Errno.ENOENT : emit(kernel, file, args, format);
+  const result =
+    !file.dentry.hashed && file.dentry.parent !== file.dentry
+      ? -Errno.ENOENT
+      : emit(kernel, file, args, format);
   touchAtime(kernel, file.inode);
   upRead(cpu, file.inode.address + 128);
   cpu.run(F.__put_user_8, 3);

@@ -198,7 +198,11 @@ export function sysStatx(kernel: Kernel, args: SyscallArguments): number {
   view.setBigUint64(40, BigInt(attributes.size), true);
   view.setBigUint64(48, BigInt(attributes.blocks), true);
   const { accessNs, modifyNs, changeNs } = attributes;
-  for (const [at, ns] of [[64, accessNs], [96, changeNs], [112, modifyNs]] as const) {
+  for (const [at, ns] of [
+    [64, accessNs],
+    [96, changeNs],
+    [112, modifyNs],
+  ] as const) {
     view.setBigInt64(at, ns / NSEC_PER_SEC, true);
     view.setUint32(at + 8, Number(ns % NSEC_PER_SEC), true);
   }
@@ -229,12 +233,15 @@ function doReadlink(
   const path = getname(kernel, address, true);
   if (typeof path === 'number') return path;
   const dentry =
-    path === '' ? fdgetRaw(kernel, dirfd)?.dentry : filenameLookup(kernel, dirfd, path, { follow: false });
+    path === ''
+      ? fdgetRaw(kernel, dirfd)?.dentry
+      : filenameLookup(kernel, dirfd, path, { follow: false });
   if (dentry === undefined) return -Errno.ENOENT;
   if (typeof dentry === 'number') return dentry;
   if (path !== '') putPath(kernel);
   const { inode } = dentry;
-  if (!isSymlink(inode) || inode.target === null) return path === '' ? -Errno.ENOENT : -Errno.EINVAL;
+  if (!isSymlink(inode) || inode.target === null)
+    return path === '' ? -Errno.ENOENT : -Errno.EINVAL;
   const target = linkText(kernel, inode.target);
   const bytes = new TextEncoder().encode(target).subarray(0, size);
   return copyToUser(kernel, buffer, bytes) < 0 ? -Errno.EFAULT : bytes.length;

@@ -21,7 +21,18 @@ function copyStatfs(kernel: Kernel, { type, magic, inodes }: SuperBlock, to: num
   const total = inMemory ? Math.floor(kernel.memory.pages / 2) : 0;
   const free = inMemory ? Math.min(total, kernel.buddy.freePages) : 0;
   const view = new DataView(new ArrayBuffer(STATFS_BYTES));
-  const fields = [magic, PAGE_BYTES, total, free, free, total, total - inodes, 0, NAME_MAX, PAGE_BYTES];
+  const fields = [
+    magic,
+    PAGE_BYTES,
+    total,
+    free,
+    free,
+    total,
+    total - inodes,
+    0,
+    NAME_MAX,
+    PAGE_BYTES,
+  ];
   fields.push(MOUNT_FLAGS);
   for (const [i, value] of fields.entries()) view.setBigInt64(i * 8, BigInt(value), true);
   return copyToUser(kernel, to, new Uint8Array(view.buffer));

@@ -4,16 +4,23 @@
  */
 import { MachineBug } from '../../core/assert.ts';
 import { copyBytesToIter } from '../lib/iov_iter.ts';
-import { type Dentry, FileMode, type FileOperations, type FileStruct, type LinkTarget, type SuperBlock } from '../include/linux/fs.ts';
+import {
+  type Dentry,
+  FileMode,
+  type FileOperations,
+  type FileStruct,
+  type LinkTarget,
+  type SuperBlock,
+} from '../include/linux/fs.ts';
 import type { MappedFile } from '../include/linux/mm_types.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { SHMEM_FILE } from '../mm/shmem.ts';
 import { attach, makeDentry } from './dcache.ts';
-import { type InodeShape, isDirectory, makeInode } from './inode.ts';
+import { type InodeShape, type InodeSource, isDirectory, makeInode } from './inode.ts';
 import { DIRECTORY, SYMLINK } from './libfs.ts';
 
 export function addEntry(
-  kernel: Kernel,
+  kernel: InodeSource,
   parent: Dentry | null,
   name: string,
   shape: InodeShape & { readonly superBlock?: SuperBlock },
@@ -40,7 +47,7 @@ interface DirectoryShape {
 }
 
 export const addDirectory = (
-  kernel: Kernel,
+  kernel: InodeSource,
   parent: Dentry | null,
   name: string,
   { mode = 0o755, ...shape }: DirectoryShape = {},
@@ -56,7 +63,11 @@ export function addFile(
   kernel: Kernel,
   parent: Dentry,
   name: string,
-  { path, bytes, mode = 0o644 }: { readonly path: string; readonly bytes: Uint8Array; readonly mode?: number },
+  {
+    path,
+    bytes,
+    mode = 0o644,
+  }: { readonly path: string; readonly bytes: Uint8Array; readonly mode?: number },
 ): Dentry {
   const mapping: MappedFile = { path, size: bytes.length, bytes, pages: new Map(), mapped: false };
   return addEntry(kernel, parent, name, {

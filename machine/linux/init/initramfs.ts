@@ -4,6 +4,7 @@
  */
 import { makeDevice, deviceOperations } from '../fs/devices.ts';
 import { createProc } from '../fs/proc/root.ts';
+import type { InodeSource } from '../fs/inode.ts';
 import { createSys } from '../fs/sysfs.ts';
 import { addDirectory, addEntry, addFile, addLink, ensureDirectory } from '../fs/tree.ts';
 import { type Dentry, FileMode } from '../include/linux/fs.ts';
@@ -30,7 +31,8 @@ const DIRECTORIES: readonly string[] = [
 const TEMPORARY: readonly string[] = ['tmp', 'var/tmp'];
 
 const FILES: Readonly<Record<string, string>> = {
-  '/etc/passwd': 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n',
+  '/etc/passwd':
+    'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n',
   '/etc/group': 'root:x:0:\nnogroup:x:65534:\n',
   '/etc/hostname': 'cyclelab\n',
   '/etc/hosts': '127.0.0.1\tlocalhost\n',
@@ -55,7 +57,7 @@ const DEV_LINKS: Readonly<Record<string, string>> = {
 };
 
 /** rootfs with nothing in it. */
-export function createRoot(kernel: Kernel): Dentry {
+export function createRoot(kernel: InodeSource): Dentry {
   return addDirectory(kernel, null, '', { superBlock: kernel.fileSystems.tmpfs });
 }
 

@@ -34,7 +34,8 @@ export class IovIter {
     private readonly ranges: readonly UserRange[],
     private readonly buffer: Uint8Array | null = null,
   ) {
-    this.count = buffer === null ? ranges.reduce((sum, { length }) => sum + length, 0) : buffer.length;
+    this.count =
+      buffer === null ? ranges.reduce((sum, { length }) => sum + length, 0) : buffer.length;
   }
 
   /** Address of the next byte, for those who fault pages in; -1 for a kernel buffer. */
@@ -168,11 +169,7 @@ export function importIovec(kernel: Kernel, address: number, count: number): Use
 }
 
 /** The iterator of arguments (`vector`, `count`) as readv and its kin take them, or an error. */
-export function iterOfVector(
-  kernel: Kernel,
-  args: SyscallArguments,
-  vector = 1,
-): IovIter | number {
+export function iterOfVector(kernel: Kernel, args: SyscallArguments, vector = 1): IovIter | number {
   const ranges = importIovec(kernel, args.unsigned(vector), args.int(vector + 1));
   return typeof ranges === 'number' ? ranges : new IovIter(ranges);
 }

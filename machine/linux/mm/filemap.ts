@@ -78,7 +78,7 @@ export function mapFilePages(kernel: Kernel, mm: MmStruct, vma: Vma, address: nu
   cpu.runCalls(F.pfn_pte, 19 * count, count);
   cpu.runCalls(F._compound_head, 6 * count, count);
   cpu.runCalls(F.add_mm_counter_fast, 7 * count, count);
-  addFilePages(cpu, frames);
+  addFilePages(kernel, frames);
   cpu.runCalls(F.native_set_pte, 2 * count, count);
   mm.rss += frames.length;
   if (mm.rss > mm.rssMax) mm.rssMax = mm.rss;

@@ -38,7 +38,7 @@ export function readUserBytesOf(
   length: number,
 ): Uint8Array {
   const bytes = new Uint8Array(Math.max(0, length));
-  for (let done = 0; done < bytes.length; ) {
+  for (let done = 0; done < bytes.length;) {
     const at = address + done;
     const inPage = at % PAGE_BYTES;
     const count = Math.min(bytes.length - done, PAGE_BYTES - inPage);

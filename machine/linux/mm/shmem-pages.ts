@@ -9,6 +9,7 @@ import type { MappedFile } from '../include/linux/mm_types.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { rcuReadLock, rcuReadUnlock } from '../kernel/rcu/tree_plugin.ts';
 import { condResched } from '../kernel/sched/cond_resched.ts';
+import { PageKind } from './mem_map.ts';
 import { freeUnrefPageList, vmaAllocFolio } from './page_alloc.ts';
 
 /** Slots of a node of the page cache's tree: XA_CHUNK_SIZE. */
@@ -130,7 +131,7 @@ export function framedPage(kernel: Kernel, file: MappedFile, index: number): num
   if (cached !== undefined) return cached;
   const offset = index * PAGE_BYTES;
   if (offset >= file.bytes.length) return -1;
-  const frame = kernel.buddy.allocatePage();
+  const frame = kernel.buddy.allocatePage(PageKind.FILE);
   if (frame < 0) return -1;
   const physical = frame << PAGE_SHIFT;
   kernel.memory.zeroPage(physical);
@@ -153,7 +154,7 @@ export function shmemWritePage(kernel: Kernel, file: MappedFile, index: number):
   }
   cpu.run(F.__shmem_is_huge, 28);
   runSteps(cpu, ALLOC_FOLIO);
-  const frame = vmaAllocFolio(kernel);
+  const frame = vmaAllocFolio(kernel, PageKind.FILE);
   if (frame < 0) return -1;
   runSteps(cpu, ADD_TO_CACHE);
   cpu.writePageStruct(frame);
@@ -165,16 +166,19 @@ export function shmemWritePage(kernel: Kernel, file: MappedFile, index: number):
   return frame;
 }
 
-/** shmem_undo_range: drops the pages from `index` on. Frames that are mapped stay with their mappings. */
+/** shmem_undo_range: drops the pages from `index` on. */
 export function dropPages(kernel: Kernel, file: MappedFile, index: number): void {
+  const { pages } = kernel.buddy;
   const frames: number[] = [];
   for (const [page, frame] of file.pages) {
     if (page < index) continue;
     file.pages.delete(page);
-    frames.push(frame);
+    if (pages.put(frame)) frames.push(frame);
+    // Mapped still: it belongs to those who map it alone.
+    else pages.kind[frame] = PageKind.ANON;
   }
   runSteps(kernel.cpu, UNDO_RANGE);
-  if (frames.length > 0 && !file.mapped) freeUnrefPageList(kernel, frames);
+  if (frames.length > 0) freeUnrefPageList(kernel, frames);
 }
 
 /** shmem_truncate: the new size; what lies beyond is gone, the rest of the last page is zero. */

@@ -38,7 +38,15 @@ export function statLine(kernel: Kernel, task: Task): string {
   const layout =
     mm === null
       ? '0 0 0 0 0 0 0'
-      : [mm.startData, mm.endData, mm.startBrk, mm.argStart, mm.argEnd, mm.envStart, mm.envEnd].join(' ');
+      : [
+          mm.startData,
+          mm.endData,
+          mm.startBrk,
+          mm.argStart,
+          mm.argEnd,
+          mm.envStart,
+          mm.envEnd,
+        ].join(' ');
   return `${head} ${times} ${memory} 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 ${layout} 0\n`;
 }
 
@@ -49,7 +57,8 @@ export function statmText(mm: MmStruct | null): string {
 }
 
 const threadsOf = (kernel: Kernel, { tgid }: Task): number =>
-  kernel.tasks.filter((task) => task.tgid === tgid && task.state !== 'Z' && task.state !== 'X').length;
+  kernel.tasks.filter((task) => task.tgid === tgid && task.state !== 'Z' && task.state !== 'X')
+    .length;
 
 const mask = (bits: bigint): string => bits.toString(16).padStart(16, '0');
 

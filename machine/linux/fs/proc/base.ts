@@ -87,8 +87,7 @@ function descriptors(task: Task): DynamicDirectory {
 }
 
 function threads(leader: Task): DynamicDirectory {
-  const mine = (kernel: Kernel): Task[] =>
-    kernel.tasks.filter(({ tgid }) => tgid === leader.tgid);
+  const mine = (kernel: Kernel): Task[] => kernel.tasks.filter(({ tgid }) => tgid === leader.tgid);
   return {
     lookup(kernel, directory, name) {
       const task = mine(kernel).find(({ pid }) => String(pid) === name);
@@ -101,8 +100,7 @@ function threads(leader: Task): DynamicDirectory {
 /** Arguments or environment, as they are in the process's memory now. */
 function argumentText(kernel: Kernel, mm: MmStruct | null, which: 'arg' | 'env'): string {
   if (mm === null) return '';
-  const [start, end] =
-    which === 'arg' ? [mm.argStart, mm.argEnd] : [mm.envStart, mm.envEnd];
+  const [start, end] = which === 'arg' ? [mm.argStart, mm.argEnd] : [mm.envStart, mm.envEnd];
   const bytes = readUserBytesOf(kernel, mm, start, end - start);
   return new TextDecoder('latin1').decode(bytes);
 }

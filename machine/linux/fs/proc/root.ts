@@ -36,7 +36,9 @@ function meminfo(kernel: Kernel): string {
     ['CommitLimit', Math.floor(total / 2)],
     ['Committed_AS', 0],
   ];
-  const lines = rows.map(([name, kib]) => `${`${name}:`.padEnd(16)}${String(kib).padStart(8)} kB\n`);
+  const lines = rows.map(
+    ([name, kib]) => `${`${name}:`.padEnd(16)}${String(kib).padStart(8)} kB\n`,
+  );
   return `${lines.join('')}HugePages_Total:       0\nHugePages_Free:        0\nHugepagesize:       2048 kB\n`;
 }
 
@@ -60,8 +62,13 @@ const TOP: Readonly<Record<string, TextSource>> = {
   loadavg: (kernel) =>
     `0.00 0.00 0.00 1/${kernel.tasks.length} ${kernel.tasks[kernel.tasks.length - 1].pid}\n`,
   version: () => `${UTS_NAME.sysname} version ${UTS_NAME.release} ${UTS_NAME.version}\n`,
-  filesystems: () => 'nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevtmpfs\nnodev\tpipefs\nnodev\tsockfs\n',
-  cmdline: ({ config }) => `${config.words.filter(({ from }) => from === 'command line').map(({ word, value }) => `${word}=${value}`).join(' ')}\n`,
+  filesystems: () =>
+    'nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevtmpfs\nnodev\tpipefs\nnodev\tsockfs\n',
+  cmdline: ({ config }) =>
+    `${config.words
+      .filter(({ from }) => from === 'command line')
+      .map(({ word, value }) => `${word}=${value}`)
+      .join(' ')}\n`,
 };
 
 const SYSCTL: Readonly<Record<string, string>> = {
@@ -97,7 +104,8 @@ export function createProc(kernel: Kernel): void {
     const last = names.pop();
     if (last === undefined) throw new MachineBug('a control has a name');
     const parent = names.reduce(
-      (at: Dentry, name) => at.children?.get(name) ?? addDirectory(kernel, at, name, { mode: 0o555 }),
+      (at: Dentry, name) =>
+        at.children?.get(name) ?? addDirectory(kernel, at, name, { mode: 0o555 }),
       sys,
     );
     addText(kernel, parent, last, () => `${text}\n`);

@@ -8,21 +8,23 @@ import { sysClose, sysCloseRange, sysDup, sysDup2, sysDup3 } from '../../../../f
 import { sysIoctl } from '../../../../fs/ioctl.ts';
 import { sysFlock } from '../../../../fs/locks.ts';
 import {
-  sysLink,
-  sysLinkat,
   sysMkdir,
   sysMkdirat,
   sysMknod,
   sysMknodat,
-  sysRename,
-  sysRenameat,
-  sysRenameat2,
   sysRmdir,
   sysSymlink,
   sysSymlinkat,
   sysUnlink,
   sysUnlinkat,
 } from '../../../../fs/namei-change.ts';
+import {
+  sysLink,
+  sysLinkat,
+  sysRename,
+  sysRenameat,
+  sysRenameat2,
+} from '../../../../fs/namei-rename.ts';
 import {
   sysAccess,
   sysChdir,
