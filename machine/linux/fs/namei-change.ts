@@ -12,11 +12,10 @@ import type { Kernel } from '../init/kernel.ts';
 import { getname, type UserPath } from '../lib/strncpy_from_user.ts';
 import { emptyFile } from '../mm/shmem-pages.ts';
 import { SHMEM_FILE } from '../mm/shmem.ts';
-import { attach, detach, dputCost, isBelow, killDentry, makeDentry, dentryPath } from './dcache.ts';
-import { fileOf } from './file.ts';
+import { attach, detach, dputCost, killDentry, makeDentry, dentryPath } from './dcache.ts';
 import { type InodeShape, isDirectory, newInode, stampChange } from './inode.ts';
 import { DIRECTORY, SYMLINK } from './libfs.ts';
-import { filenameLookup, filenameParent, type WalkedPath } from './namei.ts';
+import { filenameParent, type WalkedPath } from './namei.ts';
 import { mayCreateIn, modeOf } from './namei-open.ts';
 import { deviceOperations } from './devices.ts';
 
