@@ -7,7 +7,9 @@ import type { Random } from '../../core/random.ts';
 import type { KernelCpu } from '../arch/x86/model/kernel-cpu.ts';
 import type { PhysicalMemory } from '../arch/x86/model/physical-memory.ts';
 import type { Platform } from '../arch/x86/model/platform.ts';
-import type { MappedFile, SpecialMapping } from '../include/linux/mm_types.ts';
+import type { FileSystems } from '../fs/super.ts';
+import type { Dentry } from '../include/linux/fs.ts';
+import type { SpecialMapping } from '../include/linux/mm_types.ts';
 import type { InterruptGate } from '../include/linux/interrupt.ts';
 import type { Task } from '../include/linux/sched.ts';
 import type { Timekeeper } from '../include/linux/timekeeper_internal.ts';
@@ -68,8 +70,9 @@ export interface Kernel extends PageSource {
   /** The task that runs on it. */
   current: Task;
   readonly tasks: Task[];
-  /** Files of the in-memory root, by absolute path. */
-  readonly files: Map<string, MappedFile>;
+  readonly fileSystems: FileSystems;
+  /** The root directory. */
+  readonly root: Dentry;
   readonly executable: { path: string };
   /** Output of the guest on descriptors 1 and 2. */
   readonly console: (sink: 1 | 2, bytes: Uint8Array) => void;

@@ -11,7 +11,7 @@ export function kthreadRun(
   body: () => Sleeping<never>,
 ): Task {
   const { pid, comm, cpu } = options;
-  const task = createTask(kernel, { pid, comm, parent: null });
+  const task = createTask(kernel, { pid, comm, parent: null, root: kernel.root });
   task.kthread = true;
   task.work = body();
   task.cpu = cpu;

@@ -5,16 +5,27 @@
 import { assert } from '../../core/assert.ts';
 import { THREAD_WORDS } from '../arch/x86/kernel/process_64.ts';
 import type { Cred, SignalStruct, Task, Usage } from '../include/linux/sched.ts';
-import { noPending, type SighandStruct, type SignalAction, Ss } from '../include/linux/signal_types.ts';
+import {
+  noPending,
+  type SighandStruct,
+  type SignalAction,
+  Ss,
+} from '../include/linux/signal_types.ts';
 import { Sig } from '../include/uapi/asm-generic/signal.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { initCred } from './cred.ts';
+import { newFiles } from '../fs/file.ts';
+import { newFs, UMASK_DEFAULT } from '../fs/fs_struct.ts';
+import type { Dentry, FilesStruct, FsStruct } from '../include/linux/fs.ts';
 import { attachPid, noGroup, type PidNamespace } from './pid.ts';
 import { initialLimits, type Limit } from './rlimit.ts';
 import { waitQueueHead } from './sched/wait.ts';
 
 /** What boot needs to make a task before there is a current one. */
-export type TaskSource = Pick<Kernel, 'cpu' | 'memory' | 'buddy' | 'caches' | 'tasks' | 'stacks'> & {
+export type TaskSource = Pick<
+  Kernel,
+  'cpu' | 'memory' | 'buddy' | 'caches' | 'tasks' | 'stacks'
+> & {
   readonly pids: PidNamespace;
 };
 
@@ -75,7 +86,8 @@ export function newSignal(address: number, rlimits: readonly Limit[], leader: Ta
 export interface TaskObjects {
   readonly address: number;
   readonly pidAddress: number;
-  readonly filesAddress: number;
+  readonly files: FilesStruct;
+  readonly fs: FsStruct;
   readonly stackTop: number;
 }
 
@@ -107,7 +119,6 @@ export function blankTask(
     signalPending: false,
     notifyResume: false,
     mm: null,
-    files: [],
     blocked: 0n,
     realBlocked: 0n,
     savedMask: null,
@@ -141,25 +152,38 @@ export function blankTask(
 /** A process of one task, made by the kernel itself: swapper, init, the target. */
 export function createTask(
   kernel: TaskSource,
-  options: { readonly pid: number; readonly parent: Task | null; readonly comm: string },
+  options: {
+    readonly pid: number;
+    readonly parent: Task | null;
+    readonly comm: string;
+    readonly root: Dentry;
+  },
 ): Task {
   const { caches, tasks, cpu, stacks, memory } = kernel;
   const { parent } = options;
   const objects = {
     address: caches.task.allocate(kernel),
     pidAddress: caches.pid.allocate(kernel),
-    filesAddress: caches.filesStruct.allocate(kernel),
     stackTop: stacks.allocate(),
   };
   const signalAddress = caches.signal.allocate(kernel);
   const sighandAddress = caches.sighand.allocate(kernel);
   const cred = parent?.cred ?? initCred(kernel);
-  const { address, pidAddress, filesAddress, stackTop } = objects;
-  const least = Math.min(address, pidAddress, filesAddress, stackTop, signalAddress, sighandAddress);
-  assert(least >= 0 && cred !== null, 'room for a task');
+  const files = newFiles(kernel);
+  const fs = newFs(kernel, options.root, options.root, UMASK_DEFAULT);
+  const { address, pidAddress, stackTop } = objects;
+  const least = Math.min(address, pidAddress, stackTop, signalAddress, sighandAddress);
+  assert(least >= 0, 'room for a task');
+  assert(cred !== null, 'room for credentials');
+  assert(files !== null, 'room for a table of descriptors');
+  assert(fs !== null, 'room for a working directory');
   if (parent !== null) cred.references++;
   const sighand = { address: sighandAddress, references: 1, actions: noActions() };
-  const task = blankTask(objects, { ...options, cred, sighand, startTick: cpu.now });
+  const { pid, comm } = options;
+  const task = blankTask(
+    { ...objects, files, fs },
+    { pid, comm, parent, cred, sighand, startTick: cpu.now },
+  );
   const limits = parent?.signal.rlimits ?? initialLimits(threadsMax(memory.bytes.length));
   task.signal = newSignal(signalAddress, limits, task);
   task.signal.threads.push(task);

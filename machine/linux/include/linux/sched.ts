@@ -4,7 +4,7 @@ import type { Registers } from '../../arch/x86/model/registers.ts';
 import type { Kernel } from '../../init/kernel.ts';
 import type { Limit } from '../../kernel/rlimit.ts';
 import type { WaitQueueHead } from '../../kernel/sched/wait.ts';
-import type { FileStruct } from './fs.ts';
+import type { FilesStruct, FsStruct } from './fs.ts';
 import type { MmStruct } from './mm_types.ts';
 import type { ChildCode, SighandStruct, SigPending } from './signal_types.ts';
 
@@ -127,10 +127,9 @@ export interface Task {
   tgid: number;
   /** real_parent: the thread that made it, or that inherited it. */
   parent: Task | null;
-  /** Physical addresses of struct pid and files_struct. */
+  /** Physical address of struct pid. */
   pidAddress: number;
   cred: Cred;
-  readonly filesAddress: number;
   /** Low half of the top of the kernel stack. */
   readonly stackTop: number;
   signal: SignalStruct;
@@ -158,8 +157,8 @@ export interface Task {
   /** TIF_NOTIFY_RESUME: rseq has to be looked at before user mode goes on. */
   notifyResume: boolean;
   mm: MmStruct | null;
-  /** By descriptor. */
-  readonly files: (FileStruct | null)[];
+  files: FilesStruct;
+  fs: FsStruct;
   /** Blocked signals, bit n - 1 for signal n; and while rt_sigtimedwait waits, those without its set. */
   blocked: bigint;
   realBlocked: bigint;

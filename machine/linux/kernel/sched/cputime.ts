@@ -17,6 +17,11 @@ export function nsFromTicks(kernel: Pick<Kernel, 'coreMHz'>, ticks: Ticks): numb
   return Math.floor((ticks * 1000) / (64 * kernel.coreMHz));
 }
 
+/** Nanoseconds that so many ticks of the core take. */
+export function ticksToNs({ coreMHz }: Kernel, ticks: Ticks): bigint {
+  return BigInt(Math.floor((ticks * 1000) / (64 * coreMHz)));
+}
+
 /** Nanoseconds that the current task has run, user and kernel, up to now. */
 export function taskCpuNs(kernel: Kernel): bigint {
   accountTime(kernel, kernel.current);

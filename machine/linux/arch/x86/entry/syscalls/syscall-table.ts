@@ -3,10 +3,7 @@
  * arch/x86/entry/syscalls/syscall_64.tbl. Names and argument types are in syscall-64.ts. A call
  * without a handler returns -ENOSYS and warns once.
  */
-import { sysClose, sysAccess, sysOpen, sysOpenat } from '../../../../fs/open.ts';
-import { sysIoctl } from '../../../../fs/ioctl.ts';
-import { sysLseek, sysRead, sysReadv, sysWrite, sysWritev } from '../../../../fs/read_write.ts';
-import { sysNewfstat, sysNewfstatat, sysReadlink, sysReadlinkat } from '../../../../fs/stat.ts';
+import { FILE_CALLS } from './syscall-table-fs.ts';
 import { sysGetrandom } from '../../../../drivers/char/random.ts';
 import { NR, NR_SYSCALLS, type SyscallName } from '../../../../include/uapi/asm/unistd-64.ts';
 import type { Kernel } from '../../../../init/kernel.ts';
@@ -92,23 +89,10 @@ const DISPATCH: Partial<Record<SyscallName, number>> = {
   gettid: 27,
 };
 
-type Handled = readonly [SyscallHandler, omits?: string];
+export type Handled = readonly [SyscallHandler, omits?: string];
 
 const HANDLERS: Partial<Record<SyscallName, Handled>> = {
-  read: [sysRead],
-  write: [sysWrite],
-  readv: [sysReadv],
-  writev: [sysWritev],
-  open: [sysOpen, 'creating and writing files, directories, links'],
-  openat: [sysOpenat, 'creating and writing files, directories, links, relative directories'],
-  close: [sysClose],
-  access: [sysAccess, 'permissions: what exists is accessible'],
-  fstat: [sysNewfstat, 'times are zero'],
-  newfstatat: [sysNewfstatat, 'times are zero, relative directories'],
-  lseek: [sysLseek, 'SEEK_DATA and SEEK_HOLE'],
-  ioctl: [sysIoctl, 'every request: nothing is a terminal or a device with controls'],
-  readlink: [sysReadlink, 'links other than /proc/self/exe'],
-  readlinkat: [sysReadlinkat, 'links other than /proc/self/exe'],
+  ...FILE_CALLS,
   mmap: [sysMmap, 'writable shared files, MAP_LOCKED, MAP_POPULATE, huge pages'],
   munmap: [sysMunmap],
   mprotect: [sysMprotect],
