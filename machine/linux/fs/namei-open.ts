@@ -206,7 +206,9 @@ function openDentry(kernel: Kernel, dentry: Dentry, flags: number): FileStruct |
   }
   runSteps(cpu, VFS_OPEN);
   cpu.write(inode.address);
-  const kept = flags & ~(O.CREAT | O.EXCL | O.NOCTTY | O.TRUNC | O.CLOEXEC);
+  // force_o_largefile: every 64-bit process has it.
+  const large = (flags & O.PATH) === 0 ? O.LARGEFILE : 0;
+  const kept = (flags & ~(O.CREAT | O.EXCL | O.NOCTTY | O.TRUNC | O.CLOEXEC)) | large;
   const file = allocFile(kernel, dentry, kept);
   if (file === null) return -Errno.ENFILE;
   cpu.write(file.address + 64);

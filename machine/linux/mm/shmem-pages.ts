@@ -181,6 +181,23 @@ export function dropPages(kernel: Kernel, file: MappedFile, index: number): void
   if (frames.length > 0) freeUnrefPageList(kernel, frames);
 }
 
+/** A hole where page `index` was. */
+export function punchPage(kernel: Kernel, file: MappedFile, index: number): void {
+  if (index * PAGE_BYTES < file.bytes.length) adoptBytes(kernel, file);
+  const frame = file.pages.get(index);
+  if (frame === undefined) return;
+  const { pages } = kernel.buddy;
+  file.pages.delete(index);
+  if (pages.put(frame)) freeUnrefPageList(kernel, [frame]);
+  else pages.kind[frame] = PageKind.ANON;
+}
+
+/** Every page that waits for a frame gets one: from here on the frames are all there is. */
+function adoptBytes(kernel: Kernel, file: MappedFile): void {
+  for (let at = 0; at * PAGE_BYTES < file.bytes.length; at++) framedPage(kernel, file, at);
+  file.bytes = new Uint8Array();
+}
+
 /** shmem_truncate: the new size; what lies beyond is gone, the rest of the last page is zero. */
 export function resizeFile(kernel: Kernel, file: MappedFile, size: number): void {
   if (size < file.size) {
