@@ -30,6 +30,7 @@ import type { Task } from '../include/linux/sched.ts';
 import { createTask } from '../kernel/fork.ts';
 import { createTimekeeper, publish } from '../kernel/time/timekeeping.ts';
 import { KmemCaches } from '../mm/slab_common.ts';
+import { VmState } from '../mm/vm-state.ts';
 import {
   IRQ_HANDLER,
   PAGE_FAULT_USER,
@@ -132,6 +133,7 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
     : null;
   const draft = {
     ...source,
+    vm: new VmState(config.memoryPolicy),
     config,
     platform,
     ledger,

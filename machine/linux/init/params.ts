@@ -4,6 +4,7 @@
  */
 import { nearestWords } from '../../core/nearest-words.ts';
 import type { KernelConfig, ResolvedWord, SpectreV2 } from './config.ts';
+import { memoryWords, resolveMemoryPolicy } from './memory-parameters.ts';
 import { KERNEL_WORDS, type KernelWord } from './kernel-parameters.ts';
 
 /** A word that cannot be used. */
@@ -158,6 +159,7 @@ function assemble(given: Given, board: BoardFacts, memoryBytes: number): KernelC
     : (given.get('kernel.randomize_va_space')?.value ?? '2');
   const hz = Number(given.get('CONFIG_HZ')?.value ?? '250');
   const vdso = given.get('vdso')?.value !== '0';
+  const memoryPolicy = resolveMemoryPolicy(given, board.features);
   const decided: [string, string][] = [
     ['pti', pti ? 'on' : 'off'],
     ['pcid', pcid ? 'on' : 'off'],
@@ -169,7 +171,7 @@ function assemble(given: Given, board: BoardFacts, memoryBytes: number): KernelC
     ['clocksource', 'tsc'],
     ['mem', String(memoryBytes)],
     ['maxcpus', '1'],
-    ['transparent_hugepage', 'never'],
+    ...memoryWords(memoryPolicy),
   ];
   const words: ResolvedWord[] = decided.map(([name, value]) => ({
     word: name,
@@ -186,6 +188,7 @@ function assemble(given: Given, board: BoardFacts, memoryBytes: number): KernelC
     clocksource: 'tsc',
     hz,
     memoryBytes,
+    memoryPolicy,
     maxCpus: 1,
     words,
   };

@@ -267,7 +267,9 @@ describe('the end of a process', () => {
     const scripted = start('norandmaps mem=64M');
     const pages = 20000;
     scripted.steps = [
-      map(AREA, pages),
+      // One mapping of more than there is would be refused at once.
+      map(AREA, pages / 2),
+      map(AREA + (pages / 2) * PAGE, pages / 2),
       ...Array.from({ length: pages }, (_, i) => fault(AREA + i * PAGE, WRITE)),
     ];
     const end = scripted.running.run();
