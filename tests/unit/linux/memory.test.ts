@@ -268,8 +268,7 @@ describe('the end of a process', () => {
     const pages = 20000;
     scripted.steps = [
       // One mapping of more than there is would be refused at once.
-      map(AREA, pages / 2),
-      map(AREA + (pages / 2) * PAGE, pages / 2),
+      ...[0, 1, 2, 3].map((part) => map(AREA + part * (pages / 4) * PAGE, pages / 4)),
       ...Array.from({ length: pages }, (_, i) => fault(AREA + i * PAGE, WRITE)),
     ];
     const end = scripted.running.run();
