@@ -2,7 +2,8 @@
  * The words about memory policy: their table and their resolution, after Linux 6.1
  * Documentation/admin-guide/kernel-parameters.txt, mm/transhuge.rst and sysctl/vm.rst.
  */
-import { type HugePagePolicy, type MemoryPolicy, Overcommit } from '../mm/vm-state.ts';
+import type { Overcommit } from '../mm/vm-state.ts';
+import type { HugePagePolicy, MemoryPolicy } from '../mm/vm-state.ts';
 import type { KernelWord } from './kernel-parameters.ts';
 
 const modelled = (entry: Omit<KernelWord, 'support'>): KernelWord => ({
@@ -69,7 +70,7 @@ export function resolveMemoryPolicy(given: Given, features: readonly string[]): 
   const value = (name: string): string | undefined => given.get(name)?.value;
   const huge = (value('transparent_hugepage') ?? 'never') as HugePagePolicy;
   return {
-    overcommit: Number(value('vm.overcommit_memory') ?? '0') as Overcommit,
+    overcommit: Number(value('vm.overcommit_memory') ?? '0'),
     overcommitRatio: wholeNumber(value('vm.overcommit_ratio'), 50),
     transparentHugePages: huge,
     hugePages: wholeNumber(value('hugepages'), 0),

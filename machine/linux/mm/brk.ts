@@ -8,7 +8,7 @@ import { Map } from '../include/uapi/asm-generic/mman.ts';
 import { Rlimit } from '../include/uapi/asm-generic/resource.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { downWriteKillable, upWrite } from '../kernel/locking/rwsem.ts';
-import { rlimitSoft } from '../kernel/rlimit.ts';
+import { rlimitSoft } from '../include/linux/resource.ts';
 import {
   masFind,
   masPreallocate,

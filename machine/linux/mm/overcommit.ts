@@ -4,7 +4,7 @@ import { PAGE_BYTES } from '../arch/x86/model/physical-memory.ts';
 import { type MmStruct, Vm } from '../include/linux/mm_types.ts';
 import { Rlimit } from '../include/uapi/asm-generic/resource.ts';
 import type { Kernel } from '../init/kernel.ts';
-import { rlimitSoft } from '../kernel/rlimit.ts';
+import { rlimitSoft } from '../include/linux/resource.ts';
 import { Overcommit } from './vm-state.ts';
 
 /** admin_reserve_kbytes and user_reserve_kbytes: 8 MiB and 128 MiB, in pages. */

@@ -6,7 +6,7 @@ import type { Kernel } from '../init/kernel.ts';
 import { masPreallocate, masStorePrealloc, MOVE_PIVOT } from '../lib/maple_tree.ts';
 import { MMAP_MIN_ADDR, STACK_GUARD_BYTES } from '../arch/x86/kernel/sys_x86_64.ts';
 import { Rlimit } from '../include/uapi/asm-generic/resource.ts';
-import { rlimitSoft } from '../kernel/rlimit.ts';
+import { rlimitSoft } from '../include/linux/resource.ts';
 import { mayExpandVm, vmEnoughMemory, vmStatAccount, vmUnacctMemory } from './overcommit.ts';
 import { anonVmaPrepare } from './rmap.ts';
 
