@@ -2,7 +2,6 @@
  * The words about memory policy: their table and their resolution, after Linux 6.1
  * Documentation/admin-guide/kernel-parameters.txt, mm/transhuge.rst and sysctl/vm.rst.
  */
-import type { Overcommit } from '../mm/vm-state.ts';
 import type { HugePagePolicy, MemoryPolicy } from '../mm/vm-state.ts';
 import type { KernelWord } from './kernel-parameters.ts';
 

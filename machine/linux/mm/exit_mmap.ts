@@ -22,6 +22,7 @@ export function exitMmap(kernel: Kernel, mm: MmStruct): void {
 /** leave_mm: CPUs that kept the table while they had nothing to run go to the kernel's own. */
 function leaveMm({ rqs, swapperPgd }: Kernel, mm: MmStruct): void {
   for (const rq of rqs) {
+    rq.cpu.tlb.forget(mm);
     if (rq.activeMm !== mm) continue;
     rq.activeMm = null;
     rq.cpu.hardware.loadCr3(swapperPgd, 0, false, 'both');
