@@ -11,7 +11,14 @@ import { Errno } from '../include/uapi/asm-generic/errno.ts';
 import { FcntlCommand, O } from '../include/uapi/asm-generic/fcntl.ts';
 import { type Kernel, warnOnce } from '../init/kernel.ts';
 import { fdget } from './file.ts';
-import { flockOwner, type HeldLock, type LockRequest, locksOf, LockType, setLocks } from './lock-table.ts';
+import {
+  flockOwner,
+  type HeldLock,
+  type LockRequest,
+  locksOf,
+  LockType,
+  setLocks,
+} from './lock-table.ts';
 
 const GET_LOCK: Steps = [
   [F.fcntl_getlk, 83],
@@ -49,11 +56,13 @@ function readLock(kernel: Kernel, file: FileStruct, address: number): LockReques
 }
 
 function conflictOf(inode: Inode, owner: object, wanted: LockRequest): HeldLock | undefined {
-  return locksOf(inode).find(      (lock) =>
-        lock.owner !== owner &&
-        lock.start < wanted.end &&
-        wanted.start < lock.end &&
-        (lock.type === LockType.WRITE || wanted.type === LockType.WRITE),);
+  return locksOf(inode).find(
+    (lock) =>
+      lock.owner !== owner &&
+      lock.start < wanted.end &&
+      wanted.start < lock.end &&
+      (lock.type === LockType.WRITE || wanted.type === LockType.WRITE),
+  );
 }
 
 export function getLock(

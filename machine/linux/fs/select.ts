@@ -32,9 +32,7 @@ const CHECK_STACK_OBJECT: Steps = [
   [F.__check_object_size, 28],
   [F.check_stack_object, 17],
 ];
-const POLL_END: Steps = [
-  [F.poll_freewait, 21],
-];
+const POLL_END: Steps = [[F.poll_freewait, 21]];
 
 /** vfs_poll */
 export function vfsPoll(kernel: Kernel, file: FileStruct, table: PollTable | null): number {
