@@ -13,6 +13,9 @@ export const enum CoreFunction {
   FETCH,
   COMMIT_SPLIT,
   FLAGS_IMAGE,
+  LEARN_BRANCH,
+  LEARN_TARGET,
+  MISPREDICTED,
   HELPERS,
 }
 
@@ -33,6 +36,9 @@ export const CORE_IMPORTS: readonly FunctionImport[] = [
   { name: 'fetch', type: { parameters: [I32, I64, I32], results: [I32] } },
   { name: 'commitSplit', type: { parameters: [I32], results: [] } },
   { name: 'flagsImage', type: FLAGS_IMAGE_TYPE },
+  { name: 'learnBranch', type: { parameters: [I32, I64, I32, I64, I32, I32], results: [I32] } },
+  { name: 'learnTarget', type: { parameters: [I32, I64, I64, I64, I32, I32], results: [I32] } },
+  { name: 'mispredicted', type: { parameters: [I32, I32, I32], results: [I32] } },
   ...HELPERS.map(({ name, args }) => ({
     name,
     type: { parameters: [I32, ...new Array<ValueType>(args).fill(I64)], results: [I64] },
