@@ -45,7 +45,7 @@ export interface MappedFile {
   /** i_mmap: mappings of it, in every address space. */
   mappings: number;
   /** Called when the last mapping of a file goes that nothing else keeps (shared memory). */
-  readonly unmapped?: (kernel: Kernel) => void;
+  unmapped?: (kernel: Kernel) => void;
 }
 
 /** A mapping of frames that belong to the kernel (vDSO, vvar). */
