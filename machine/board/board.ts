@@ -42,6 +42,22 @@ export interface MemorySpec {
   readonly dramCycles: Figure;
   /** Cycles until a line that another CPU holds has come over, beyond the L1 hit. */
   readonly lineTransferCycles: Figure;
+  /** Absent on a core that waits for every miss. */
+  readonly overlap?: OverlapSpec;
+}
+
+/** How far an out-of-order core lets misses overlap. See docs/memory-model.md. */
+export interface OverlapSpec {
+  /** Instructions in flight. */
+  readonly reorderBuffer: Figure;
+  /** First-level data misses under way at a time. */
+  readonly missBuffers: Figure;
+  /** Stores that wait for their lines. */
+  readonly storeBuffer: Figure;
+  /** Page walks under way at a time. */
+  readonly walkers: Figure;
+  /** Cycles from address to value of a load that hits the L1. */
+  readonly hitCycles: Figure;
 }
 
 /** Throughput and latency of a group of instructions. */

@@ -1,7 +1,13 @@
 /** Turns a board's memory figures (cycles) into what the memory model takes (ticks). */
 import { ticksFromCycles } from '../core/units.ts';
-import type { CacheGeometry, MemoryGeometry, TlbGeometry } from '../hardware/memory/model-setup.ts';
-import type { CacheSpec, MemorySpec, TlbSpec } from './board.ts';
+import type { CoreTiming } from '../hardware/cpu/timing.ts';
+import type {
+  CacheGeometry,
+  MemoryGeometry,
+  OverlapGeometry,
+  TlbGeometry,
+} from '../hardware/memory/model-setup.ts';
+import type { Board, CacheSpec, MemorySpec, OverlapSpec, TlbSpec } from './board.ts';
 
 function cache(spec: CacheSpec): CacheGeometry {
   return { bytes: spec.bytes, ways: spec.ways, ticks: ticksFromCycles(spec.extraCycles.value) };
@@ -23,5 +29,21 @@ export function memoryGeometry(spec: MemorySpec): MemoryGeometry {
     walkTicks: ticksFromCycles(spec.pageWalkCycles.value),
     dramTicks: ticksFromCycles(spec.llc.extraCycles.value + spec.dramCycles.value),
     transferTicks: ticksFromCycles(spec.lineTransferCycles.value),
+    ...(spec.overlap === undefined ? {} : { overlap: overlap(spec.overlap) }),
   };
+}
+
+function overlap(spec: OverlapSpec): OverlapGeometry {
+  return {
+    hitTicks: ticksFromCycles(spec.hitCycles.value),
+    missBuffers: spec.missBuffers.value,
+    storeBuffer: spec.storeBuffer.value,
+    walkers: spec.walkers.value,
+  };
+}
+
+/** What times the blocks of a board's core. */
+export function coreTiming({ core, memory }: Board): CoreTiming {
+  const { overlap } = memory;
+  return overlap === undefined ? core : { ...core, reorderBuffer: overlap.reorderBuffer.value };
 }

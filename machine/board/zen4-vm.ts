@@ -10,6 +10,7 @@ function figure(value: number, uncertainty: number, source: string): Figure {
   return { value, uncertainty, source };
 }
 
+const AMD_GUIDE = 'AMD Software Optimization Guide for Zen 4 (57647)';
 const IN_L1 = figure(0, 0, 'by definition: first-level hits are in the instruction tables');
 
 /*
@@ -86,6 +87,17 @@ export const ZEN4_VM: Board = {
       0.3,
       'cacheline_pingpong_roundtrip: 366 TSC for two transfers; the fast state of a bimodal row',
     ),
+    overlap: {
+      reorderBuffer: figure(320, 0.05, `${AMD_GUIDE}: retire queue`),
+      missBuffers: figure(
+        24,
+        0.15,
+        'outstanding L1 data misses of Zen 3 and 4, AMD at Hot Chips 33',
+      ),
+      storeBuffer: figure(64, 0.05, `${AMD_GUIDE}: store queue`),
+      walkers: figure(6, 0.2, `${AMD_GUIDE}: page table walkers`),
+      hitCycles: figure(4, 0.02, 'pointer_chase ws=4K to 16K: 2.9 TSC = 4.1 cycles'),
+    },
   },
   kernel: {
     cyclesPerInstruction: figure(0.3, 0.35, `set within the range that the fit allows; ${FIT}`),

@@ -149,6 +149,13 @@ export const enum Cpu {
   REP_BYTE_TICKS = 0x330,
   REP_ELEMENT_TICKS = 0x334,
 
+  /**
+   * i32: address of the AccessHint of the access that a call of the slow path is about to make, or
+   * 0; the call clears it. i32: 1 while values are on their way, so that blocks must be followed.
+   */
+  HINT = 0x3f0,
+  PENDING = 0x3f4,
+
   // Inline filters: ENTRIES x { i64 virtual line, i32 host - virtual delta, i32 0 }. A line is the
   // address shifted right logically: with an arithmetic shift -1, an empty entry, would match. ---
   /** Private to the memory model: geometry, pointers and counters. */

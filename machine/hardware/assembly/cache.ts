@@ -10,7 +10,7 @@
 import { Region, Stall } from '../layout';
 import { CacheField, CacheTag, Model, Shared } from '../memory/model-layout';
 import { dropBack, dropBackWrite } from './filter';
-import { count, post } from './stall';
+import { count, holdBuffer, post } from './stall';
 
 const LLC: usize = Region.HEADER + Shared.LLC;
 const SHARED: usize = Region.HEADER;
@@ -236,6 +236,7 @@ export function accessL1(cpu: usize, cache: usize, line: u32, write: bool): void
     return;
   }
   count(cache + CacheField.MISSES);
+  if (cache == cpu + Model.L1D) holdBuffer();
   accessL2(cpu, line, write);
   const next = <usize>load<u32>(cache, CacheField.NEXT) + (<usize>(line & load<u32>(cache, CacheField.SET_MASK)) << 2);
   const way = load<i32>(next);

@@ -19,6 +19,7 @@ export {
 } from './convert';
 export { cpuid } from './cpuid';
 export { interpret } from './interpret';
+export { carry, drain } from './overlap';
 export { repString } from './string';
 export { fxRestore, fxSave, x87Memory } from './float-state';
 export { x87 } from './x87';

@@ -7,7 +7,7 @@
 import { Cpu, Header, PageFaultCode, Region, Stall } from '../layout';
 import { Model, TlbData } from '../memory/model-layout';
 import { accessL1 } from './cache';
-import { beginWalk, count, endWalk, post } from './stall';
+import { beginWalk, count, endWalk, freeWalker, post, waitForWalker } from './stall';
 import { NEED_EXECUTE } from './tlb';
 
 const PRESENT: i64 = 1;
@@ -85,10 +85,12 @@ function walkTables(cpu: usize, va: i64, need: i64): bool {
 export function walk(cpu: usize, va: i64, need: i64): bool {
   beginWalk();
   count(cpu + Model.WALKS);
+  waitForWalker();
   post(Stall.PAGE_WALK, load<i32>(cpu, Model.WALK_TICKS));
   timed = true;
   const done = walkTables(cpu, va, need);
   timed = false;
+  freeWalker();
   endWalk();
   return done;
 }

@@ -13,6 +13,8 @@ export const enum CoreFunction {
   FETCH,
   COMMIT_SPLIT,
   FLAGS_IMAGE,
+  CARRY,
+  DRAIN,
   HELPERS,
 }
 
@@ -33,6 +35,8 @@ export const CORE_IMPORTS: readonly FunctionImport[] = [
   { name: 'fetch', type: { parameters: [I32, I64, I32], results: [I32] } },
   { name: 'commitSplit', type: { parameters: [I32], results: [] } },
   { name: 'flagsImage', type: FLAGS_IMAGE_TYPE },
+  { name: 'carry', type: { parameters: [I32, I32, I64], results: [] } },
+  { name: 'drain', type: { parameters: [I32], results: [] } },
   ...HELPERS.map(({ name, args }) => ({
     name,
     type: { parameters: [I32, ...new Array<ValueType>(args).fill(I64)], results: [I64] },

@@ -2,6 +2,7 @@
  * What all blocks of one region share while they are translated: the function being written, the
  * locals that hold guest state, and the labels that lead out.
  */
+import type { FlowPlace } from '../cpu/encode.ts';
 import { NONE, Op, type FlagKind, type IrBlock, type Width } from '../cpu/ir.ts';
 import { Cpu } from '../layout.ts';
 import { FunctionWriter, type Label, type Local } from './wasm-encoder.ts';
@@ -14,6 +15,8 @@ export interface TimedBlock {
   readonly baseTicks: number;
   /** Address of the block's BlockRecord. */
   readonly record: number;
+  /** Its data flow, on a core that overlaps misses. */
+  readonly access?: FlowPlace | undefined;
 }
 
 export interface TranslationOptions {

@@ -13,6 +13,7 @@ import { INTEGER_VALUES, getState, setRegister, setState } from './arithmetic.ts
 import { BlockEmitter, type ValueEmitter } from './block-emitter.ts';
 import { CALL_OPS } from './calls.ts';
 import { shapeOf, type FlowShape } from './control-flow.ts';
+import { CoreFunction } from './core-imports.ts';
 import { FLAG_VALUES, setFlags, setFlagsIf } from './flags.ts';
 import { JumpCache } from './jump-cache.ts';
 import { isPure } from './liveness.ts';
@@ -287,12 +288,38 @@ class RegionTranslator {
     w.memory(Wasm.I64_STORE, block.record + BlockRecord.COUNT);
   }
 
+  /**
+   * While values are on their way, notes what the block has made of them. Not between iterations of
+   * a block that loops; the next miss does it there.
+   */
+  private carry({ access }: TimedBlock): void {
+    if (access === undefined) return;
+    const { flow, serialized } = access;
+    const { region } = this;
+    const { w } = region;
+    if (serialized) {
+      w.localGet(CPU_LOCAL);
+      w.call(CoreFunction.DRAIN);
+      return;
+    }
+    w.localGet(CPU_LOCAL);
+    w.memory(Wasm.I32_LOAD, Cpu.PENDING);
+    w.if();
+    w.localGet(CPU_LOCAL);
+    w.i32Const(flow);
+    w.localGet(region.left);
+    w.call(CoreFunction.CARRY);
+    w.end();
+  }
+
   private terminate(e: BlockEmitter, node: number, op: IrOp): void {
     const { region } = this;
     const { w } = region;
     const block = this.source.blocks[node];
     // An exception's block is booked by the dispatcher, instruction by instruction.
     if (op.op !== Op.Exception) this.account(block);
+    const again = block.access?.loops === true && !block.access.serialized;
+    if (!again && op.op !== Op.Exception) this.carry(block);
     if (op.op === Op.Branch) e.push(op.a, ValueType.I32);
     if (op.op === Op.JumpIndirect) {
       e.push(op.a, ValueType.I64);
@@ -313,8 +340,10 @@ class RegionTranslator {
           return;
         }
         w.if();
+        if (again && op.imm !== block.ir.address) this.carry(block);
         this.goTo(node, op.imm);
         w.else();
+        if (again && op.imm2 !== block.ir.address) this.carry(block);
         this.goTo(node, op.imm2);
         w.end();
         return;

@@ -3,6 +3,7 @@ import { assert } from '../../core/assert.ts';
 import type { Ticks } from '../../core/units.ts';
 import { Cpu, Filter, Header, Region } from '../layout.ts';
 import type { LinearMemory } from './linear-memory.ts';
+import { Overlap } from './overlap-layout.ts';
 import { CacheField, CacheTag, Model, ModelLimit, Shared, TlbField } from './model-layout.ts';
 
 const LINE_BYTES = 64;
@@ -34,6 +35,19 @@ export interface MemoryGeometry {
   /** Whole cost of an access served by DRAM. */
   readonly dramTicks: Ticks;
   readonly transferTicks: Ticks;
+  /** How misses of user code overlap; without it every miss blocks. */
+  readonly overlap?: OverlapGeometry;
+}
+
+export interface OverlapGeometry {
+  /** Ticks of a first-level hit, from address to value. */
+  readonly hitTicks: Ticks;
+  /** First-level misses under way at a time. */
+  readonly missBuffers: number;
+  /** Missed stores that wait at a time. */
+  readonly storeBuffer: number;
+  /** Page walks under way at a time. */
+  readonly walkers: number;
 }
 
 function setCount(units: number, ways: number, what: string): number {
@@ -89,6 +103,20 @@ function setupTlb(
   i32[(at + TlbField.HINTS) >> 2] = arena.allocate(ModelLimit.TLB_HINTS * 4);
 }
 
+function setupOverlap(linear: LinearMemory, block: number, geometry: OverlapGeometry): void {
+  const { i32 } = linear;
+  const rings = [geometry.missBuffers, geometry.storeBuffer, geometry.walkers];
+  assert(
+    rings.every((entries) => entries > 0 && entries <= Overlap.RING_MAX),
+    'rings of the overlap model have 1 to 64 entries',
+  );
+  i32[(block + Overlap.ON) >> 2] = 1;
+  i32[(block + Overlap.HIT_TICKS) >> 2] = geometry.hitTicks;
+  i32[(block + Overlap.BUFFERS) >> 2] = geometry.missBuffers;
+  i32[(block + Overlap.STORES) >> 2] = geometry.storeBuffer;
+  i32[(block + Overlap.WALKERS) >> 2] = geometry.walkers;
+}
+
 /** Sets up all CPUs' caches and TLBs, empty, and what they share. Once for each machine. */
 export function setupModel(
   linear: LinearMemory,
@@ -109,6 +137,7 @@ export function setupModel(
     i32[(block + Model.NUMBER) >> 2] = cpu;
     i32[(block + Model.CPU_BIT) >> 2] = 1 << cpu;
     i32[(block + Model.WALK_TICKS) >> 2] = geometry.walkTicks;
+    if (geometry.overlap !== undefined) setupOverlap(linear, block, geometry.overlap);
     i32[(block + Cpu.CPL) >> 2] = CPL_USER;
     const filters = block + Cpu.FILTER_READ;
     i32.fill(-1, filters >> 2, (filters + 6 * Filter.ENTRIES * Filter.ENTRY_BYTES) >> 2);

@@ -2,7 +2,7 @@
 import { Ledger } from '../../../../machine/core/ledger/ledger.ts';
 import { Assembler } from '../../../../machine/hardware/cpu/assembler.ts';
 import { Processor, type ExecutorTier } from '../../../../machine/hardware/cpu/dispatch.ts';
-import { BlockTimer } from '../../../../machine/hardware/cpu/timing.ts';
+import { BlockTimer, type CoreTiming } from '../../../../machine/hardware/cpu/timing.ts';
 import { SIMPLE } from '../../../../machine/board/simple.ts';
 import { Cpu } from '../../../../machine/hardware/layout.ts';
 import { LinearCpuState } from '../../../../machine/hardware/memory/cpu-state.ts';
@@ -20,6 +20,8 @@ export interface ProcessorRigOptions {
   readonly geometry?: MemoryGeometry;
   readonly cpus?: number;
   readonly codeBytes?: number;
+  /** Times the blocks; the teaching core unless given. */
+  readonly core?: CoreTiming;
 }
 
 export class ProcessorRig {
@@ -35,7 +37,7 @@ export class ProcessorRig {
     for (let at = 0; at < heapBytes; at += 4096) {
       this.machine.map(HEAP + BigInt(at), HEAP_FRAME + at, USER_DATA);
     }
-    const timer = new BlockTimer(SIMPLE.core);
+    const timer = new BlockTimer(options.core ?? SIMPLE.core);
     this.processor = new Processor(this.machine.linear, this.machine.hierarchy, {
       tier: options.tier,
       filter,
