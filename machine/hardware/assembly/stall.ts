@@ -8,12 +8,12 @@
  */
 import { BlockRecord, Cpu, Stall } from '../layout';
 import { AccessHint, Overlap } from '../memory/overlap-layout';
+import { Server } from '../memory/model-layout';
 import { complete, issueTick, releaseWalker, takeBuffer, takeWalker } from './overlap';
+import { reserve } from './server';
 
 /** Take the cell as posted. */
 const NO_CELL: i32 = -1;
-/** Most lines that wait in a queue before one; bounds what clocks that differ can do. */
-const QUEUE_LINES_MAX: i64 = 64;
 
 /** Ticks of each cell so far. */
 const PIECES: usize = memory.data(<i32>Stall.COUNT * 8, 8);
@@ -72,9 +72,26 @@ export function post(cell: i32, ticks: i32): void {
   add(cell, ticks);
 }
 
-/** The tick at which the access has got so far. Only after the first post. */
-@inline export function tickNow(): i64 {
+/** The tick at which the access has got so far. For an access that misses. */
+export function tickNow(): i64 {
+  if (!opened) open();
   return now;
+}
+
+/** The access waits until `tick`. */
+export function postUntil(cell: i32, tick: i64): void {
+  if (!opened) open();
+  if (tick > now) add(cell, tick - now);
+}
+
+/** Address of the instruction that misses, if it is one whose accesses have hints; else 0. */
+@inline export function instruction(): i64 {
+  return hint == 0 ? 0 : load<i64>(hint, AccessHint.IP);
+}
+
+/** Whether the access is one of data, not a walk's or a fetch's. */
+@inline export function isData(): bool {
+  return cellForced < 0;
 }
 
 /** A first-level data miss needs a miss buffer. */
@@ -95,21 +112,13 @@ export function freeWalker(): void {
   if (hint != 0) releaseWalker(cpuOf, now);
 }
 
-/**
- * Waits for the server whose next free tick is the i64 at `server`, and holds it for `ticks`.
- * Nothing where the board gives no bandwidth.
- */
-export function queue(server: usize, ticks: i32, cell: i32): void {
+/** The access passes through a server, which may make it wait. */
+export function queue(server: usize, cell: i32): void {
+  const ticks = load<i32>(server, Server.TICKS);
   if (ticks == 0) return;
   if (!opened) open();
-  const free = load<i64>(server);
-  if (free > now) add(cell, min<i64>(free - now, QUEUE_LINES_MAX * <i64>ticks));
-  store<i64>(server, now + <i64>ticks);
-}
-
-/** Holds a server for `ticks` without waiting for it: a write-back. Only inside an access that missed. */
-export function occupy(server: usize, ticks: i32): void {
-  if (ticks != 0) store<i64>(server, max<i64>(load<i64>(server), now) + <i64>ticks);
+  const start = reserve(server, ticks, now);
+  if (start != now) add(cell, start - now);
 }
 
 /** From here to endWalk() everything is PAGE_WALK, unless a fetch already claims it. */
