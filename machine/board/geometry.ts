@@ -1,5 +1,6 @@
-/** Turns a board's memory figures (cycles) into what the memory model takes (ticks). */
+/** Turns a board's memory and predictor figures (cycles) into what the hardware takes (ticks). */
 import { ticksFromCycles } from '../core/units.ts';
+import type { PredictorSpec } from '../hardware/cpu/predictor.ts';
 import type { CoreTiming } from '../hardware/cpu/timing.ts';
 import type {
   BandwidthGeometry,
@@ -12,6 +13,7 @@ import type {
   BandwidthSpec,
   Board,
   CacheSpec,
+  CoreSpec,
   Figure,
   MemorySpec,
   OverlapSpec,
@@ -24,6 +26,13 @@ function cache(spec: CacheSpec): CacheGeometry {
 
 function tlb(spec: TlbSpec): TlbGeometry {
   return { entries: spec.entries, ways: spec.ways, ticks: ticksFromCycles(spec.extraCycles.value) };
+}
+
+export function predictorSpec({ predictor }: CoreSpec): PredictorSpec | undefined {
+  if (predictor === undefined) return undefined;
+  const { historyEntries, targetEntries, returnStackEntries, refillCycles } = predictor;
+  const refillTicks = ticksFromCycles(refillCycles.value);
+  return { historyEntries, targetEntries, returnStackEntries, refillTicks };
 }
 
 export function memoryGeometry(spec: MemorySpec): MemoryGeometry {

@@ -31,13 +31,16 @@ export const enum BlockCode {
   THRESHOLD = 28,
   /** i32: offset of the trap table from the header. */
   TRAPS = 32,
+  /** i32: ticks until the branch at the end is resolved; i64: its key in the predictor. */
+  RESOLVE = 36,
+  KEY = 40,
   /** i32: address of its first AccessHint, and of its Flow; 0 where misses do not overlap. */
-  HINTS = 36,
-  FLOW = 40,
+  HINTS = 48,
+  FLOW = 52,
   /** i32: 1 if it ends with a serialising instruction. */
-  SERIALIZED = 44,
+  SERIALIZED = 56,
   /** First op word. */
-  OPS = 48,
+  OPS = 64,
 }
 
 export const enum OpWord {

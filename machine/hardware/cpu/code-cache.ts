@@ -124,6 +124,7 @@ export class CodeCache {
       ir,
       timing,
       baseTicks: timing.ticks,
+      resolveTicks: timing.resolveTicks,
       record,
       executions: 0,
       faultsAfter: undefined,
@@ -142,6 +143,7 @@ export class CodeCache {
     encodeBlock(this.linear.data, code, ir, {
       record: block.record,
       ticks: timing.ticks,
+      resolveTicks: timing.resolveTicks,
       threshold,
       flow: timing.flow,
     });

@@ -8,6 +8,7 @@ import { BlockCode, BlockTable, OpWord, Slot } from './bytecode.ts';
 import { isAccess, type BlockFlow } from './dependence.ts';
 import { flowAddress, flowBytes, writeFlow } from './flow-encoding.ts';
 import { NONE } from './ir.ts';
+import { branchKey } from './predictor.ts';
 import type { IrBlock, IrOp } from './ir.ts';
 
 /** Never leave the interpreter because the block is hot. */
@@ -23,6 +24,8 @@ export interface BlockCosts {
   readonly record: number;
   /** Base ticks of one execution. */
   readonly ticks: number;
+  /** Ticks until the branch at its end is resolved. */
+  readonly resolveTicks: number;
   /** Executions after which chaining to it exits with DISPATCH. */
   readonly threshold: number;
   readonly flow?: BlockFlow | undefined;
@@ -100,6 +103,9 @@ export function encodeBlock(view: DataView, at: number, block: IrBlock, costs: B
   view.setInt32(at + BlockCode.FLOW, flow === undefined ? 0 : flowAddress(hints, flow), true);
   view.setInt32(at + BlockCode.SERIALIZED, flow?.endsSerialized === true ? 1 : 0, true);
   if (flow !== undefined) writeFlow(view, hints, flow);
+  view.setInt32(at + BlockCode.RESOLVE, costs.resolveTicks, true);
+  const last = block.instructions[block.instructions.length - 1];
+  view.setBigUint64(at + BlockCode.KEY, branchKey(last.address), true);
   block.instructions.forEach((instruction, index) => {
     const entry = at + traps + index * TRAP_ENTRY_BYTES;
     view.setUint32(entry, offsets[instruction.firstOp], true);

@@ -37,6 +37,8 @@ export interface CoreTiming {
 /** Base ticks of a block, and of its first n instructions for each n up to all of them. */
 export interface BlockTiming {
   readonly ticks: Ticks;
+  /** From the block's beginning until the branch at its end is resolved. */
+  readonly resolveTicks: Ticks;
   readonly prefix: Int32Array;
   /** What its accesses wait for, on a core that overlaps misses. */
   readonly flow?: BlockFlow;
@@ -206,7 +208,8 @@ class Dataflow {
     return Math.max(ready, stored) + this.forwardLatency;
   }
 
-  private time(temp: number): number {
+  /** When the temporary of the iteration that was run last is ready. */
+  time(temp: number): number {
     return temp === NONE ? 0 : this.temps[temp];
   }
 
@@ -259,9 +262,11 @@ export class BlockTimer {
     const chain = jumpsToItself(block) ? this.loopCycles(block, code) : 0;
     const ticks = Math.max(whole, ticksFromCycles(chain));
     const { reorderBuffer } = this.core;
-    if (reorderBuffer === undefined) return { ticks, prefix };
+    const resolveTicks = ticksFromCycles(this.resolveCycles(block, code));
+    if (reorderBuffer === undefined) return { ticks, resolveTicks, prefix };
     return {
       ticks,
+      resolveTicks,
       prefix,
       flow: flowOf(block, this.flowCosts(code), { ticks, offsets: prefix }, reorderBuffer),
     };
@@ -275,6 +280,13 @@ export class BlockTimer {
       loadLatency,
       forwardLatency: rows[FORWARD]?.latency ?? loadLatency,
     };
+  }
+
+  /** How long what decides the last jump takes to compute, from when the block begins. */
+  private resolveCycles(block: IrBlock, code: readonly Costed[]): number {
+    const flow = new Dataflow(block, this.core);
+    flow.run(code);
+    return flow.time(block.ops[block.ops.length - 1].a);
   }
 
   private loopCycles(block: IrBlock, code: readonly Costed[]): number {

@@ -7,7 +7,7 @@
  * cache of entry points to the next region by a tail call, or back to the dispatcher.
  */
 import { assert } from '../../core/assert.ts';
-import { JumpKind, Op, type IrOp } from '../cpu/ir.ts';
+import { JumpKind, NONE, Op, type IrOp } from '../cpu/ir.ts';
 import { BlockRecord, Cpu, ExitReason } from '../layout.ts';
 import { INTEGER_VALUES, getState, setRegister, setState } from './arithmetic.ts';
 import { BlockEmitter, type ValueEmitter } from './block-emitter.ts';
@@ -19,6 +19,7 @@ import { FLAG_VALUES, setFlags, setFlagsIf } from './flags.ts';
 import { JumpCache } from './jump-cache.ts';
 import { isPure } from './liveness.ts';
 import { checkFetch, MEMORY_OPS } from './memory.ts';
+import { predictBranch, predictCall, predictIndirect } from './prediction.ts';
 import {
   CPU_LOCAL,
   RegionContext,
@@ -321,8 +322,11 @@ class RegionTranslator {
     // An exception's block is booked by the dispatcher, instruction by instruction.
     if (op.op !== Op.Exception) this.account(block);
     const again = block.access?.loops === true && !block.access.serialized;
-    if (!again && op.op !== Op.Exception) this.carry(block);
-    if (op.op === Op.Branch) e.push(op.a, ValueType.I32);
+    const taken = op.op === Op.Branch ? region.acquire(ValueType.I32) : NONE;
+    if (op.op === Op.Branch) {
+      e.push(op.a, ValueType.I32);
+      w.localSet(taken);
+    }
     if (op.op === Op.JumpIndirect) {
       e.push(op.a, ValueType.I64);
       w.localSet(region.pc);
@@ -333,14 +337,19 @@ class RegionTranslator {
     this.translated[node] = 1;
     switch (op.op) {
       case Op.Jump:
+        if (op.imm2 !== 0n) predictCall(region, op.imm2);
+        if (!again) this.carry(block);
         this.goTo(node, op.imm);
         return;
       case Op.Branch:
+        predictBranch(region, block, taken);
+        region.release(taken, ValueType.I32);
+        if (!again) this.carry(block);
         if (op.imm === op.imm2) {
-          w.u8(Wasm.DROP);
           this.goTo(node, op.imm);
           return;
         }
+        w.localGet(taken);
         w.if();
         if (again && op.imm !== block.ir.address) this.carry(block);
         this.goTo(node, op.imm);
@@ -350,15 +359,20 @@ class RegionTranslator {
         w.end();
         return;
       case Op.JumpIndirect:
+        predictIndirect(region, block, op);
+        this.carry(block);
         this.goToAny(node);
         return;
       case Op.Syscall:
+        this.carry(block);
         this.exit(block, ExitReason.SYSCALL, op.imm, 0);
         return;
       case Op.Marker:
+        this.carry(block);
         this.exit(block, ExitReason.MARKER, op.imm2, Number(op.imm));
         return;
       case Op.Dispatch:
+        this.carry(block);
         this.exit(block, ExitReason.DISPATCH, op.imm, 0);
         return;
       case Op.Exception:

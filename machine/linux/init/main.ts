@@ -35,13 +35,16 @@ import { Enqueue, type Rq } from '../kernel/sched/sched.ts';
 import { startTick } from '../kernel/time/tick-sched.ts';
 import { createTimekeeper, publish } from '../kernel/time/timekeeping.ts';
 import { KernelStacks } from '../mm/vmalloc.ts';
+import { checkMemoryInvariants } from '../mm/debug.ts';
 import { KmemCaches } from '../mm/slab_common.ts';
+import { VmState } from '../mm/vm-state.ts';
 import {
   IRQ_HANDLER,
   PAGE_FAULT_USER,
   SCHED_PROCESS_EXEC,
   SCHED_PROCESS_EXIT,
   SYSCALLS,
+  TLB_FLUSH,
 } from '../trace/specs.ts';
 import type { Tracepoints } from '../trace/tracepoints.ts';
 import type { TableSpec } from '../../core/trace/event-table.ts';
@@ -104,6 +107,7 @@ export function startKernel(options: KernelOptions): RunningKernel {
       for (const { cpu } of kernel.rqs) cpu.settle();
       options.platform.harvestUser();
       finishTrace(kernel.trace);
+      checkMemoryInvariants(kernel);
       const exitCode = kernel.target?.exitCode ?? 0;
       const signal = exitCode & 0x7f;
       return { status: signal === 0 ? exitCode >>> 8 : 128 + signal, signal: kernel.fatalSignal };
@@ -145,6 +149,7 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
   });
   const kernel: Kernel = {
     ...source,
+    vm: new VmState(config.memoryPolicy),
     config,
     platform,
     ledger,
@@ -258,6 +263,7 @@ function tracepoints({ events, trace }: KernelOptions): Tracepoints {
     schedProcessExec: table(SCHED_PROCESS_EXEC),
     schedProcessExit: table(SCHED_PROCESS_EXIT),
     irqHandler: table(IRQ_HANDLER),
+    tlbFlush: table(TLB_FLUSH),
   };
 }
 

@@ -6,7 +6,7 @@
 import { assert, MachineBug } from '../../core/assert.ts';
 import { LEVEL_SHIFTS, Pte, readLow } from '../arch/x86/mm/pgtable.ts';
 import { PAGE_BYTES, PAGE_SHIFT, type PhysicalMemory } from '../arch/x86/model/physical-memory.ts';
-import type { MmStruct } from '../include/linux/mm_types.ts';
+import { type MmStruct, Vm } from '../include/linux/mm_types.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { PageKind } from './mem_map.ts';
 
@@ -117,15 +117,19 @@ function countPages(census: Census, low: number, frame: number, pages: number): 
 function checkMappings(mm: MmStruct): void {
   let end = 0;
   let pages = 0;
+  let locked = 0;
   for (const vma of mm.vmas.list) {
     assert(vma.start >= end, 'mappings are in order and apart');
     assert(vma.end > vma.start, 'a mapping is not empty');
     assert(vma.start % PAGE_BYTES === 0, 'a mapping starts on a page');
     assert(vma.end % PAGE_BYTES === 0, 'a mapping ends on a page');
     end = vma.end;
-    pages += (vma.end - vma.start) / PAGE_BYTES;
+    const size = (vma.end - vma.start) / PAGE_BYTES;
+    pages += size;
+    if ((vma.flags & Vm.LOCKED) !== 0) locked += size;
   }
   same('total_vm', mm.totalVm, pages);
+  same('locked_vm', mm.lockedVm, locked);
 }
 
 const hex = (value: number): string => `0x${value.toString(16)}`;

@@ -31,6 +31,8 @@ export interface SignalAction {
 export interface SignalStruct {
   readonly address: number;
   readonly actions: SignalAction[];
+  /** Soft and hard limit by resource; null: those of a login. */
+  limits: readonly (readonly [soft: bigint, hard: bigint])[] | null;
 }
 
 /** task_struct */

@@ -15,6 +15,7 @@ import type { Ticks } from '../../../../core/units.ts';
 import { BlockRecord, Stall } from '../../../../hardware/layout.ts';
 import type { KernelAccess, RecordAddress } from '../../../../hardware/processor.ts';
 import type { PerCpu } from './address-map.ts';
+import { TlbState } from '../mm/tlb.ts';
 import { FunctionAccounts } from './function-accounts.ts';
 import { High, PAGE_STRUCT_BYTES } from './address-map.ts';
 import { F } from './generated/function-ids.ts';
@@ -66,6 +67,8 @@ export class KernelCpu {
   readonly ticks: KernelTicks;
   readonly perCpu: number;
   readonly registers: Registers;
+  /** Which address spaces its TLB may hold. */
+  readonly tlb = new TlbState();
   /** Low half of the top of the current task's kernel stack. */
   stackTop = 0;
   /** Ticks since the kernel was entered; not in the CPU's clock yet. */
