@@ -39,6 +39,7 @@ import { Enqueue, type Rq } from '../kernel/sched/sched.ts';
 import { startTick } from '../kernel/time/tick-sched.ts';
 import { createTimekeeper, publish } from '../kernel/time/timekeeping.ts';
 import { KernelStacks } from '../mm/vmalloc.ts';
+import { fillHugePool } from '../mm/hugetlb.ts';
 import { checkMemoryInvariants } from '../mm/debug.ts';
 import { KmemCaches } from '../mm/slab_common.ts';
 import { VmState } from '../mm/vm-state.ts';
@@ -196,6 +197,7 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
     ended: false,
   };
   populateRoot(kernel);
+  fillHugePool(kernel.vm, early.buddy);
   publish(kernel);
   for (const each of kernelCpus) {
     // Booting is not part of any run: what setting up was charged is dropped.

@@ -59,6 +59,7 @@ export function mmAlloc(kernel: Kernel): MmStruct | null {
     rss: 0,
     rssMax: 0,
     tables: 0,
+    deposits: [],
     generation: 0,
     lruBatch: 0,
     vdso: 0,

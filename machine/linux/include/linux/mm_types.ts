@@ -151,6 +151,8 @@ export interface MmStruct {
   rssMax: number;
   /** Page tables in use, the top one excluded. */
   tables: number;
+  /** Frames of tables that are kept for splitting huge pages, one for each. */
+  readonly deposits: number[];
   /** Bumped whenever an entry changes or goes: cached translations are void. */
   generation: number;
   /** Frames waiting in the LRU batch, which the next drain moves. */

@@ -200,6 +200,11 @@ export class KernelCpu {
       const stall = access.fetch(line, High.IMAGE, record);
       if (stall !== 0) elapsed += served(stall);
     }
+    let data = text.dataStart[fn];
+    for (let own = text.dataLines[fn]; own > 0; own--, data += LINE_BYTES) {
+      const stall = access.read(data, High.IMAGE, record);
+      if (stall !== 0) elapsed += served(stall);
+    }
     this.elapsed += elapsed;
   }
 
