@@ -148,6 +148,8 @@ export const enum Cpu {
    */
   REP_BYTE_TICKS = 0x330,
   REP_ELEMENT_TICKS = 0x334,
+  /** f64: ticks since the kernel was entered, which the clock does not have yet; 0 in user mode. */
+  KERNEL_ELAPSED = 0x338,
 
   /**
    * i32: address of the AccessHint of the access that a call of the slow path is about to make, or

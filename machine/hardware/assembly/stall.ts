@@ -49,6 +49,8 @@ function open(): void {
   buffered = false;
   posted = 0;
   begun = load<i64>(cpuOf, Cpu.LIMIT) - load<i64>(cpuOf, Cpu.LEFT);
+  // Inside the kernel the clock stands still; queues need the time that it will be set to.
+  begun += <i64>load<f64>(cpuOf, Cpu.KERNEL_ELAPSED);
   now = begun;
   if (hint == 0) return;
   if (load<i32>(cpuOf, Overlap.ON) == 0) {

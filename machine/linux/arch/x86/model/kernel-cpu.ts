@@ -12,7 +12,7 @@ import { Cause } from '../../../../core/ledger/cause.ts';
 import { Context } from '../../../../core/ledger/context.ts';
 import type { Ledger } from '../../../../core/ledger/ledger.ts';
 import type { Ticks } from '../../../../core/units.ts';
-import { BlockRecord, Stall } from '../../../../hardware/layout.ts';
+import { BlockRecord, Cpu, Stall } from '../../../../hardware/layout.ts';
 import type { KernelAccess, RecordAddress } from '../../../../hardware/processor.ts';
 import type { PerCpu } from './address-map.ts';
 import { TlbState } from '../mm/tlb.ts';
@@ -71,8 +71,8 @@ export class KernelCpu {
   readonly tlb = new TlbState();
   /** Low half of the top of the current task's kernel stack. */
   stackTop = 0;
-  /** Ticks since the kernel was entered; not in the CPU's clock yet. */
-  elapsed: Ticks = 0;
+  /** One cell of the CPU's block: the ticks since the kernel was entered. */
+  private readonly elapsedCell: Float64Array;
   /** Whether kernel code runs, or is stopped between two tasks. */
   inKernel = false;
   private entryClock: Ticks = 0;
@@ -121,7 +121,18 @@ export class KernelCpu {
       (F.COUNT * BlockRecord.BYTES) >> 2,
     );
     this.registers = new Registers(options.platform.buffer, this.hardware.state.block);
+    const cell = this.hardware.state.block + Cpu.KERNEL_ELAPSED;
+    this.elapsedCell = new Float64Array(options.platform.buffer, cell, 1);
     this.accounts = this.accountTable();
+  }
+
+  /** Ticks since the kernel was entered; not in the CPU's clock yet, but the memory model sees them. */
+  get elapsed(): Ticks {
+    return this.elapsedCell[0];
+  }
+
+  set elapsed(ticks: Ticks) {
+    this.elapsedCell[0] = ticks;
   }
 
   /** The CPU's time now, kernel work included. */
