@@ -75,6 +75,7 @@ function* sqThread(kernel: Kernel, ring: IoRing, idleNs: number): Sleeping<never
 /** __io_sq_thread and the rest of a turn. Returns submissions taken. */
 function pollOnce(kernel: Kernel, ring: IoRing): number {
   const { cpu } = kernel;
+  cpu.run(F.io_run_task_work, 13);
   const waiting = waitingSubmissions(ring);
   let taken = 0;
   if (waiting > 0 && !ring.disabled) {
@@ -83,7 +84,6 @@ function pollOnce(kernel: Kernel, ring: IoRing): number {
     taken = submit(kernel, ring, waiting);
     mutexUnlock(cpu);
   }
-  cpu.run(F.io_run_task_work, 13);
   condResched(cpu);
   return taken;
 }
