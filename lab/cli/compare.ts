@@ -105,10 +105,11 @@ async function executedLedgers(
   const progress = new Progress();
   try {
     const experiment = experimentOf(target, words, options);
-    const { tier, filter } = executionOf(options);
+    const { tier, filter, hostMemory } = executionOf(options);
     return executeKernels(experiment, [options.base, ...options.variant], {
       tier,
       filter,
+      hostMemory,
       onStart: (kernel) => {
         progress.show(`running under '${kernel}' ...`);
       },

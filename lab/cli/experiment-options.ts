@@ -5,6 +5,7 @@ import {
   DEFAULT_SEED,
   parseEnv,
   parseEvents,
+  parseHostMemory,
   parseParams,
   parseSeed,
   parseTier,
@@ -23,6 +24,7 @@ export interface ExperimentOptions {
   readonly events?: string;
   readonly tier: string;
   readonly filter: boolean;
+  readonly hostMemory: string;
 }
 
 const collect = (word: string, words: readonly string[]): string[] => [...words, word];
@@ -39,6 +41,7 @@ export function addExperimentOptions(command: Command): Command {
       "tables to record as well ('lab list events'); -a leaves one out, none all",
     )
     .option('--tier <name>', `executor: ${TIERS.join(', ')}; never changes results`, 'auto')
+    .option('--host-memory <bytes>', 'host memory that the run may take', '4G')
     .option('--no-filter', 'without the inline line filter; never changes results');
 }
 
@@ -68,5 +71,6 @@ export function executionOf(
     filter: options.filter,
     zstd: options.zstd ?? false,
     out: options.out,
+    hostMemory: parseHostMemory(options.hostMemory),
   };
 }

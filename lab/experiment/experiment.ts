@@ -32,6 +32,8 @@ export interface Execution {
   readonly zstd: boolean;
   /** Folder to write the run to; a new one in `runs/` when absent. */
   readonly out: string | undefined;
+  /** Bytes of host memory that the run may take; no limit when absent. */
+  readonly hostMemory?: number | undefined;
 }
 
 export const DEFAULT_BOARD = 'zen4-vm';
@@ -69,6 +71,19 @@ function parsePairs(words: readonly string[], option: string): Record<string, st
     pairs.set(name, word.slice(equals + 1));
   }
   return Object.fromEntries(pairs);
+}
+
+/** `512M`, `4G` or plain bytes. */
+export function parseHostMemory(text: string): number {
+  const match = /^(\d+)([kmg]?)$/i.exec(text);
+  const unit =
+    { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 }[match?.[2]?.toLowerCase() ?? ''] ?? NaN;
+  const bytes = Number(match?.[1] ?? 'NaN') * unit;
+  if (Number.isSafeInteger(bytes) && bytes > 0) return bytes;
+  throw new UserError(`'${text}' is not an amount of memory`, {
+    place: '--host-memory',
+    remedy: 'give bytes, or a number with K, M or G, as in 4G',
+  });
 }
 
 /** A seed is an integer from 0 to 2^53 - 1, decimal or 0x hexadecimal. */

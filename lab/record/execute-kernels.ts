@@ -5,7 +5,7 @@ import { execute } from './execute.ts';
 import { resolveExperiment } from './resolve.ts';
 import type { RunLedger } from '../compare/posting.ts';
 
-export interface ExecuteKernelsOptions extends Pick<Execution, 'tier' | 'filter'> {
+export interface ExecuteKernelsOptions extends Pick<Execution, 'tier' | 'filter' | 'hostMemory'> {
   readonly onStart: (kernel: string) => void;
 }
 
@@ -15,11 +15,11 @@ const DISCARD: TraceSink = { write: () => undefined };
 export function executeKernels(
   experiment: Experiment,
   kernels: readonly string[],
-  { tier, filter, onStart }: ExecuteKernelsOptions,
+  { tier, filter, hostMemory, onStart }: ExecuteKernelsOptions,
 ): RunLedger[] {
   const resolved = resolveExperiment({ ...experiment, events: [] });
   return kernels.map((kernel) => {
     onStart(kernel);
-    return execute({ ...resolved, kernel }, { sink: DISCARD, tier, filter }).ledger;
+    return execute({ ...resolved, kernel }, { sink: DISCARD, tier, filter, hostMemory }).ledger;
   });
 }

@@ -8,6 +8,7 @@ import type { MachineRefusal, MachineResult, Tier } from '../../machine/board/ma
 import { runMachine } from '../../machine/board/machine.ts';
 import type { TraceSink } from '../../machine/core/trace/event-table.ts';
 import { UserError } from '../cli/errors.ts';
+import { HostMemoryGuard } from './host-memory.ts';
 import { runLedgerFromMachine } from './machine-ledger.ts';
 import type { RunLedger } from '../compare/posting.ts';
 import type { ResolvedExperiment } from './resolve.ts';
@@ -17,6 +18,8 @@ export interface ExecuteOptions {
   readonly sink: TraceSink;
   readonly tier: Tier;
   readonly filter: boolean;
+  /** Bytes of host memory that the run may take; no limit when absent. */
+  readonly hostMemory?: number | undefined;
 }
 
 export interface ExecutedRun {
@@ -31,10 +34,11 @@ export interface ExecutedRun {
 /** Runs it. Throws UserError when it cannot be started, UnbalancedRun when the ledger does not account for every tick. */
 export function execute(
   experiment: ResolvedExperiment,
-  { sink, tier, filter }: ExecuteOptions,
+  { sink, tier, filter, hostMemory }: ExecuteOptions,
 ): ExecutedRun {
   const output = { 1: new ByteCollector(), 2: new ByteCollector() };
   const { board, kernel, seed, events, program, phases } = experiment;
+  const guard = new HostMemoryGuard(hostMemory);
   const begin = performance.now();
   const machine = runMachine({
     board,
@@ -42,11 +46,18 @@ export function execute(
     seed,
     program,
     phases: phases.map(({ name }) => name),
-    trace: sink,
+    trace: {
+      write: (table, columns, rows) => {
+        guard.look();
+        sink.write(table, columns, rows);
+      },
+    },
+    ...(hostMemory === undefined ? {} : { hostBytesMax: hostMemory }),
     events: new Set(events),
     tier,
     filter,
     onConsole: (fd, bytes) => {
+      guard.look();
       output[fd].add(bytes);
     },
   });

@@ -21,6 +21,8 @@ export interface Program {
 }
 
 export interface MachineOptions {
+  /** Bytes of host memory that the machine may take; one that needs more is refused. */
+  readonly hostBytesMax?: number;
   readonly board: Board;
   /** Kernel configuration in Linux's own words. */
   readonly commandLine: string;

@@ -12,7 +12,7 @@ import { BlockTimer, setRepeatCosts } from '../hardware/cpu/timing.ts';
 import { Cpu } from '../hardware/layout.ts';
 import { LinearCpuState } from '../hardware/memory/cpu-state.ts';
 import { MemoryHierarchy } from '../hardware/memory/hierarchy.ts';
-import { LinearMemory } from '../hardware/memory/linear-memory.ts';
+import { linearBytes, LinearMemory } from '../hardware/memory/linear-memory.ts';
 import { linearPlatform } from '../linux/arch/x86/model/linear-platform.ts';
 import type { ExecError } from '../linux/fs/exec-errors.ts';
 import type { KernelConfig } from '../linux/init/config.ts';
@@ -42,9 +42,21 @@ export function runMachine(options: MachineOptions): MachineResult | MachineRefu
     memoryBytes: board.memory.bytes,
   });
   if ('kind' in config) return refusal(config);
+  const needed = linearBytes(config.maxCpus, config.memoryBytes);
+  if (needed > (options.hostBytesMax ?? Infinity)) return tooLarge(needed, options.hostBytesMax);
   const file = parseElf(options.program.bytes);
   if (file.kind === 'elf-error') return refusal(file);
   return new Machine(options, config, file).run();
+}
+
+function tooLarge(needed: number, allowed = 0): MachineRefusal {
+  const mib = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20)} MiB`;
+  return {
+    kind: 'refusal',
+    about: 'kernel',
+    message: `the machine needs ${mib(needed)} of host memory, and may take ${mib(allowed)}`,
+    remedy: 'raise --host-memory, or give the guest less with mem=',
+  };
 }
 
 /** What must not begin before the kernel has said that all is well. */

@@ -41,6 +41,20 @@ export class Arena {
   }
 }
 
+/** Linear address of guest physical address 0: after the CPU blocks, the tables and the arena. */
+function guestBaseOf(cpus: number, guestBytes: number, arenaBytes = ARENA_BYTES_DEFAULT): number {
+  const arenaBegin = Region.CPU_BLOCKS + cpus * Region.CPU_BLOCK_BYTES;
+  // One byte per page, and with several CPUs one i32 per line for the coherence directory.
+  const tables = guestBytes / PAGE_BYTES + (cpus > 1 ? guestBytes / 16 : 0);
+  return Math.ceil((arenaBegin + tables + arenaBytes) / WASM_PAGE_BYTES) * WASM_PAGE_BYTES;
+}
+
+/** Bytes of linear memory that a machine takes. */
+export function linearBytes(cpus: number, guestBytes: number, arenaBytes?: number): number {
+  const end = guestBaseOf(cpus, guestBytes, arenaBytes) + guestBytes;
+  return Math.ceil(end / WASM_PAGE_BYTES) * WASM_PAGE_BYTES;
+}
+
 export class LinearMemory {
   readonly memory: WebAssembly.Memory;
   readonly arena: Arena;
@@ -64,11 +78,8 @@ export class LinearMemory {
     const { cpus, guestBytes } = options;
     assert(guestBytes > 0 && guestBytes % PAGE_BYTES === 0, 'guest memory is whole pages');
     const arenaBegin = Region.CPU_BLOCKS + cpus * Region.CPU_BLOCK_BYTES;
-    // One byte per page, and with several CPUs one i32 per line for the coherence directory.
-    const tables = guestBytes / PAGE_BYTES + (cpus > 1 ? guestBytes / 16 : 0);
-    const arenaEnd = arenaBegin + tables + (options.arenaBytes ?? ARENA_BYTES_DEFAULT);
-    this.guestBase = Math.ceil(arenaEnd / WASM_PAGE_BYTES) * WASM_PAGE_BYTES;
-    const total = Math.ceil((this.guestBase + guestBytes) / WASM_PAGE_BYTES) * WASM_PAGE_BYTES;
+    this.guestBase = guestBaseOf(cpus, guestBytes, options.arenaBytes);
+    const total = linearBytes(cpus, guestBytes, options.arenaBytes);
     assert(total <= LINEAR_BYTES_MAX, 'the machine fits 4 GiB of linear memory');
     const pages = total / WASM_PAGE_BYTES;
     this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages });

@@ -32,20 +32,22 @@ export const MEMORY_POLICY_WORDS: readonly KernelWord[] = [
     default: '2M',
     effect: 'none: 2M is the only size',
   }),
-  modelled({
+  {
     word: 'no5lvl',
     meaning: 'four-level page tables',
     values: [],
-    default: 'five levels where the CPU has la57',
-    effect: 'page walks are one level shorter',
-  }),
-  modelled({
+    default: '',
+    effect: 'always four levels',
+    support: 'accepted',
+  },
+  {
     word: 'init_on_alloc',
     meaning: 'zero pages and objects when allocated',
-    values: ['0', '1'],
-    default: '1, as in Debian',
-    effect: 'without it only pages that user space gets, and objects that ask for it, are zeroed',
-  }),
+    values: ['1'],
+    default: '',
+    effect: 'always on, as in Debian',
+    support: 'accepted',
+  },
   modelled({
     word: 'vm.overcommit_memory',
     meaning: 'overcommit: 0 refuse what can never fit, 1 always, 2 never',
@@ -65,7 +67,7 @@ export const MEMORY_POLICY_WORDS: readonly KernelWord[] = [
 /** Words as given, by name. */
 type Given = ReadonlyMap<string, { readonly value: string | undefined }>;
 
-export function resolveMemoryPolicy(given: Given, features: readonly string[]): MemoryPolicy {
+export function resolveMemoryPolicy(given: Given): MemoryPolicy {
   const value = (name: string): string | undefined => given.get(name)?.value;
   const huge = (value('transparent_hugepage') ?? 'never') as HugePagePolicy;
   return {
@@ -73,8 +75,6 @@ export function resolveMemoryPolicy(given: Given, features: readonly string[]): 
     overcommitRatio: wholeNumber(value('vm.overcommit_ratio'), 50),
     transparentHugePages: huge,
     hugePages: wholeNumber(value('hugepages'), 0),
-    initOnAlloc: value('init_on_alloc') !== '0',
-    fiveLevels: features.includes('la57') && !given.has('no5lvl'),
   };
 }
 
@@ -87,8 +87,6 @@ export function memoryWords(policy: MemoryPolicy): [string, string][] {
   return [
     ['transparent_hugepage', policy.transparentHugePages],
     ['hugepages', String(policy.hugePages)],
-    ['la57', policy.fiveLevels ? '1' : '0'],
-    ['init_on_alloc', policy.initOnAlloc ? '1' : '0'],
     ['vm.overcommit_memory', String(policy.overcommit)],
     ['vm.overcommit_ratio', String(policy.overcommitRatio)],
   ];

@@ -164,7 +164,7 @@ function assemble(given: Given, board: BoardFacts, memoryBytes: number): KernelC
     : (given.get('kernel.randomize_va_space')?.value ?? '2');
   const hz = Number(given.get('CONFIG_HZ')?.value ?? '250');
   const vdso = given.get('vdso')?.value !== '0';
-  const memoryPolicy = resolveMemoryPolicy(given, board.features);
+  const memoryPolicy = resolveMemoryPolicy(given);
   const maxCpus = given.has('nosmp') ? 1 : Number(given.get('maxcpus')?.value ?? '1');
   const decided: [string, string][] = [
     ['pti', pti ? 'on' : 'off'],

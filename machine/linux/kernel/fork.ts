@@ -55,6 +55,7 @@ export function mmAlloc(kernel: Kernel): MmStruct | null {
     lockedVm: 0,
     defaultFlags: 0,
     hugeReserves: new Set(),
+    oomVictim: false,
     membarriers: 0,
     rss: 0,
     rssMax: 0,

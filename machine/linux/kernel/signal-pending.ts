@@ -6,12 +6,7 @@ import { F } from '../arch/x86/model/generated/function-ids.ts';
 import type { KernelCpu } from '../arch/x86/model/kernel-cpu.ts';
 import type { Task } from '../include/linux/sched.ts';
 import type { SigPending } from '../include/linux/signal_types.ts';
-import {
-  DEFAULT_IGNORED,
-  SIG_DFL,
-  SIG_IGN,
-  Sig,
-} from '../include/uapi/asm-generic/signal.ts';
+import { DEFAULT_IGNORED, SIG_DFL, SIG_IGN, Sig } from '../include/uapi/asm-generic/signal.ts';
 import type { Kernel } from '../init/kernel.ts';
 
 export const signalBit = (signal: number): bigint => 1n << BigInt(signal - 1);

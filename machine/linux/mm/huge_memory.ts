@@ -66,8 +66,8 @@ export const enum HugeFault {
 }
 
 /**
- * do_huge_pmd_anonymous_page: a zeroed huge page at the first touch. Reads get one too (Linux maps its
- * huge page of zeros, and splits it at the first write).
+ * do_huge_pmd_anonymous_page: a zeroed huge page at the first write. A read takes the small page of
+ * zeros, where Linux would map its huge one, and split it at the first write.
  */
 export function hugeAnonymousFault(
   kernel: Kernel,
@@ -95,19 +95,32 @@ export function hugeAnonymousFault(
   cpu.run(F.clear_huge_page, 6179);
   cpu.runCalls(F.__cond_resched, 6 * HUGE_PAGES, HUGE_PAGES);
   clearPages(kernel, frame, HUGE_PAGES);
+  deposit(kernel, mm, table);
+  installHugePage(kernel, mm, vma, pmd, frame);
+  return HugeFault.DONE;
+}
+
+/** Maps a new huge page that this address space alone has; its table is deposited already. */
+export function installHugePage(
+  kernel: Kernel,
+  mm: MmStruct,
+  vma: Vma,
+  pmd: number,
+  frame: number,
+): void {
+  const { cpu } = kernel;
   spinLock(cpu, pmd);
   cpu.run(F.page_add_new_anon_rmap, 47);
   addHugeMaps(kernel, frame, PageFlag.EXCLUSIVE | PageFlag.HUGE);
   cpu.run(F.folio_add_lru, 21);
   mm.lruBatch++;
-  deposit(kernel, mm, table);
   const low = (frame << PAGE_SHIFT) >>> 0;
-  const bits = Pte.PRESENT | Pte.USER | Pte.ACCESSED | Pte.WRITE | Pte.DIRTY | Pte.LARGE;
-  setPmd(kernel, pmd, low | bits, noExecute(vma));
+  const access = (vma.flags & Vm.WRITE) !== 0 ? Pte.WRITE | Pte.DIRTY : 0;
+  const bits = Pte.PRESENT | Pte.USER | Pte.ACCESSED | Pte.LARGE | access;
+  setPmd(kernel, pmd, (low | bits) >>> 0, noExecute(vma));
   mm.rss += HUGE_PAGES;
   if (mm.rss > mm.rssMax) mm.rssMax = mm.rss;
   spinUnlock(cpu);
-  return HugeFault.DONE;
 }
 
 const noExecute = ({ flags }: Vma): number => ((flags & Vm.EXEC) !== 0 ? 0 : 0x80000000);

@@ -1,13 +1,12 @@
 /** Faults on mappings of the huge page pool, after Linux 6.1 mm/hugetlb.c (hugetlb_fault). */
-import { Cause } from '../../core/ledger/cause.ts';
 import { NX_HIGH, Pte, readLow, writeEntry } from '../arch/x86/mm/pgtable.ts';
-import { High } from '../arch/x86/model/address-map.ts';
 import { F } from '../arch/x86/model/generated/function-ids.ts';
 import { PAGE_SHIFT } from '../arch/x86/model/physical-memory.ts';
 import { Fault } from '../include/linux/fault.ts';
 import { type MmStruct, Vm, type Vma } from '../include/linux/mm_types.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { flushTlbMmRange } from '../arch/x86/mm/tlbflush.ts';
+import { copyPage } from './copy_page.ts';
 import { HUGE_BYTES, HUGE_PAGES } from './huge_memory.ts';
 import { takeHugePage } from './hugetlb.ts';
 import { clearPages } from './page_alloc.ts';
@@ -90,13 +89,8 @@ function hugetlbWrite(kernel: Kernel, mm: MmStruct, vma: Vma, start: number, pmd
   const copy = takeHugePage(kernel, mm.hugeReserves.delete(start));
   if (copy < 0) return Fault.BUS_ERROR;
   for (let i = 0; i < HUGE_PAGES; i++) {
-    const [from, to] = [(old + i) << PAGE_SHIFT, (copy + i) << PAGE_SHIFT];
     cpu.run(F.copy_page, 4);
-    cpu.stream('read', from >>> 0, High.DIRECT, 4096);
-    cpu.stream('write', to >>> 0, High.DIRECT, 4096);
-    cpu.charge(Cause.COPY, 64 * cpu.ticks.copyPerLine);
-    memory.bytes.copyWithin(to >>> 0, from >>> 0, (from >>> 0) + 4096);
-    memory.written(to >>> 0);
+    copyPage(kernel, ((old + i) << PAGE_SHIFT) >>> 0, ((copy + i) << PAGE_SHIFT) >>> 0);
   }
   for (let i = 0; i < HUGE_PAGES; i++) buddy.pages.unmap(old + i);
   install(kernel, vma, pmd, copy);

@@ -3,10 +3,9 @@
  * page, pages of files with fault-around, copy on write, shared writes, special mappings. Omits:
  * swap, NUMA hints, dirty accounting of files that are written back.
  */
-import { Cause } from '../../core/ledger/cause.ts';
 import { findPte, NX_HIGH, Pte, readLow, writeEntry } from '../arch/x86/mm/pgtable.ts';
 import { flushTlbMmRange } from '../arch/x86/mm/tlbflush.ts';
-import { High, PerCpu } from '../arch/x86/model/address-map.ts';
+import { PerCpu } from '../arch/x86/model/address-map.ts';
 import { F } from '../arch/x86/model/generated/function-ids.ts';
 import { PAGE_BYTES, PAGE_SHIFT } from '../arch/x86/model/physical-memory.ts';
 import { type MmStruct, Vm, type Vma } from '../include/linux/mm_types.ts';
@@ -27,6 +26,7 @@ import { hugetlbFault } from './hugetlb-fault.ts';
 import { chargeNewPage, countFault } from './memcontrol.ts';
 import { BEYOND_END, fileEntry, filePage, mapFilePages } from './filemap.ts';
 import { vmaAllocFolio } from './page_alloc.ts';
+import { copyPage } from './copy_page.ts';
 import { PageFlag, PageKind } from './mem_map.ts';
 import { pteAlloc } from './pgalloc.ts';
 import { addFilePages, addNewAnonPage, anonVmaPrepare, pageRemoveRmap } from './rmap.ts';
@@ -255,16 +255,6 @@ function dirtySharedPage({ cpu }: Kernel): void {
   cpu.run(F.current_time, 44);
   cpu.run(F.ktime_get_coarse_real_ts64, 15);
   cpu.run(F.inode_needs_update_time, 25);
-}
-
-/** The contents of one page, a string instruction that the caller has charged. */
-function copyPage(kernel: Kernel, from: number, to: number): void {
-  const { cpu, memory } = kernel;
-  cpu.stream('read', from, High.DIRECT, PAGE_BYTES);
-  cpu.stream('write', to, High.DIRECT, PAGE_BYTES);
-  cpu.charge(Cause.COPY, (PAGE_BYTES / 64) * cpu.ticks.copyPerLine);
-  memory.bytes.copyWithin(to, from, from + PAGE_BYTES);
-  memory.written(to);
 }
 
 /** A page of the vDSO or of its data: vm_insert_pfn by special_mapping_fault. */

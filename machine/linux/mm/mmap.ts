@@ -10,7 +10,9 @@ import { type MappedFile, type MmStruct, Vm } from '../include/linux/mm_types.ts
 import { Errno } from '../include/uapi/asm-generic/errno.ts';
 import { Map, Prot } from '../include/uapi/asm-generic/mman.ts';
 import type { Kernel } from '../init/kernel.ts';
-import { downWriteKillable, upWrite } from '../kernel/locking/rwsem.ts';
+import { downWrite, downWriteKillable, upWrite } from '../kernel/locking/rwsem.ts';
+import { rcuReadLock, rcuReadUnlock } from '../kernel/rcu/tree_plugin.ts';
+import type { KernelCpu } from '../arch/x86/model/kernel-cpu.ts';
 import {
   masFind,
   masNext,
@@ -58,7 +60,14 @@ export function vmMmapPgoff(kernel: Kernel, mm: MmStruct, request: MapRequest): 
   cpu.run(F.security_mmap_file, 66);
   cpu.indirect(3);
   cpu.run(F.cap_mmap_file, 3);
-  cpu.run(F.apparmor_mmap_file, 5);
+  if (request.file === null) {
+    cpu.run(F.apparmor_mmap_file, 5);
+  } else {
+    cpu.run(F.apparmor_mmap_file, 53);
+    cpu.run(F.aa_file_perm, 37);
+    rcuReadLock(cpu);
+    rcuReadUnlock(cpu);
+  }
   cpu.run(F.bpf_lsm_mmap_file, 3);
   cpu.run(F.ima_file_mmap, 15);
   downWriteKillable(cpu, mm.address + 64);
@@ -86,17 +95,22 @@ function mappedLength(mm: MmStruct, { length, flags, pgoff }: MapRequest): numbe
 
 function doMmap(kernel: Kernel, mm: MmStruct, request: MapRequest, flags: number): number {
   const { cpu } = kernel;
-  cpu.run(F.do_mmap, 127);
+  cpu.run(F.do_mmap, request.file === null ? 127 : 190);
   cpu.stack(256, 2);
   const length = mappedLength(mm, request);
   if (length < 0) return length;
   const align = (flags & Vm.HUGETLB) !== 0 ? HUGE_BYTES : PAGE_BYTES;
+  if (request.file !== null) cpu.run(F.shmem_get_unmapped_area, 60);
   const place = { address: request.address, flags: request.flags, align };
   const address = getUnmappedArea(kernel, mm, place, length);
   if (address < 0) return address;
   if ((request.flags & Map.FIXED_NOREPLACE) !== 0) {
     const next = mm.vmas.find(address);
     if (next !== undefined && next.start < address + length) return -Errno.EEXIST;
+  }
+  if (request.file !== null) {
+    cpu.run(F.memfd_file_seals_ptr, 14);
+    cpu.run(F.path_noexec, 10);
   }
   const refused = checkRequest(request, flags);
   if (refused < 0) return refused;
@@ -151,7 +165,7 @@ function mmapRegion(kernel: Kernel, mm: MmStruct, wanted: VmaShape): number {
   const { cpu } = kernel;
   const { start, end } = wanted;
   const pages = (end - start) / PAGE_BYTES;
-  cpu.run(F.mmap_region, 169);
+  cpu.run(F.mmap_region, wanted.file === null ? 169 : 214);
   cpu.stack(320, 2);
   const replaced = overlappingPages(mm, start, end);
   if (!mayExpandVm(kernel, mm, wanted.flags, pages - replaced)) return -Errno.ENOMEM;
@@ -200,11 +214,27 @@ function addMapping(kernel: Kernel, mm: MmStruct, shape: VmaShape): boolean {
     vmAreaFree(kernel, vma);
     return false;
   }
+  if (vma.file !== null) linkFile(cpu, vma.address);
   mm.vmas.insert(vma);
   cpu.run(F.vma_mas_store, 18);
   masStorePrealloc(kernel, caches.mapleNode, mm.vmas, shape.start, nodes);
   finishMapping(kernel);
   return true;
+}
+
+/** shmem_mmap and i_mmap_lock_write around the file's tree of mappings. */
+function linkFile(cpu: KernelCpu, vma: number): void {
+  cpu.run(F.mmap_file, 11);
+  cpu.run(F.shmem_mmap, 15);
+  cpu.run(F.touch_atime, 26);
+  cpu.run(F.atime_needs_update, 56);
+  cpu.run(F.current_time, 44);
+  cpu.run(F.ktime_get_coarse_real_ts64, 15);
+  downWrite(cpu, vma);
+  cpu.run(F.vma_interval_tree_insert, 19);
+  cpu.run(F.__rb_insert_augmented, 6);
+  upWrite(cpu, vma);
+  cpu.run(F.uprobe_mmap, 28);
 }
 
 /** What mmap_region does once the tree is right. */

@@ -19,10 +19,6 @@ export interface MemoryPolicy {
   readonly transparentHugePages: HugePagePolicy;
   /** Reserved 2 MiB pages (hugepages=). */
   readonly hugePages: number;
-  /** init_on_alloc: pages and objects are zeroed when they are handed out. */
-  readonly initOnAlloc: boolean;
-  /** Five levels of page tables. */
-  readonly fiveLevels: boolean;
 }
 
 export class VmState {

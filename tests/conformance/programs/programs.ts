@@ -28,6 +28,8 @@ export interface Case {
   readonly env?: readonly string[];
   /** Why user-mode QEMU prints something else than Linux. Absent: it must print the same. */
   readonly qemuDiffers?: string;
+  /** Why it is not run under user-mode QEMU at all. */
+  readonly notInQemu?: string;
   /** The fixture has executed counts per address. */
   readonly counted?: boolean;
 }
@@ -51,6 +53,7 @@ export const BINARIES: Readonly<Record<string, BinaryRecipe>> = {
   'tour-glibc': { linkage: 'glibc', ...TOUR },
   'tour-musl': { linkage: 'musl', ...TOUR },
   'tour-musl-pie': { linkage: 'musl-pie', ...TOUR },
+  'address-space-musl': { linkage: 'musl', sources: ['address-space.c'] },
 };
 
 interface Stop {
@@ -134,6 +137,17 @@ function codecCases(binary: string): Record<string, Case> {
   return Object.fromEntries(named);
 }
 
+/** Parts of address-space.c. */
+const ADDRESS_SPACE = ['protections', 'moves', 'advice', 'locks', 'files', 'limits', 'stack'];
+
+function addressSpaceCases(binary: string): Record<string, Case> {
+  const notInQemu = 'its address space is a part of its host process, with other limits and faults';
+  const cases = ADDRESS_SPACE.map((part): [string, Case] => {
+    return [`${binary}/${part}`, { binary, argv: ['address-space', part], notInQemu }];
+  });
+  return Object.fromEntries(cases);
+}
+
 /** Every case by name: `BINARY` for a program with one behaviour, `BINARY/STOP` for the tour. */
 export const CASES: Readonly<Record<string, Case>> = {
   bare: { binary: 'bare', argv: ['bare'], counted: true },
@@ -146,6 +160,7 @@ export const CASES: Readonly<Record<string, Case>> = {
   ...tourCases('tour-glibc'),
   ...tourCases('tour-musl'),
   ...tourCases('tour-musl-pie', PIE_STOPS),
+  ...addressSpaceCases('address-space-musl'),
 };
 
 /** The case called `name`; throws when there is none. */

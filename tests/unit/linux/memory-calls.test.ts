@@ -315,6 +315,24 @@ describe('huge pages', () => {
     );
   });
 
+  it('are made of small ones by MADV_COLLAPSE', () => {
+    run(
+      'transparent_hugepage=madvise',
+      map(FAR, HUGE),
+      fault(FAR + 3 * PAGE, WRITE),
+      look((s) => {
+        poke(s, FAR + 3 * PAGE, 6);
+      }),
+      call('madvise', FAR, HUGE, 25),
+      look((s) => {
+        expect(s.result).toBe(0n);
+        expect(peek(s, FAR + 3 * PAGE)).toBe(6);
+        expect(peek(s, FAR + 4 * PAGE)).toBe(0);
+        expect(at(s, FAR) % HUGE).toBe(0);
+      }),
+    );
+  });
+
   it('go back whole', () => {
     run(
       ALWAYS,

@@ -274,6 +274,9 @@ describe('the end of a process', () => {
     ];
     const end = scripted.running.run();
     expect(end.status).toBe(137);
+    expect(scripted.kernel.warnings).toEqual([
+      expect.stringMatching(/^Out of memory: Killed process 100 \(tiny\) total-vm:8\d{4}kB, rss:/),
+    ]);
     expect(end.signal?.reason).toBe('out of memory');
   });
 });

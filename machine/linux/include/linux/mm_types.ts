@@ -149,6 +149,8 @@ export interface MmStruct {
   membarriers: number;
   rss: number;
   rssMax: number;
+  /** MMF_OOM_VICTIM: killed for its memory. */
+  oomVictim: boolean;
   /** Page tables in use, the top one excluded. */
   tables: number;
   /** Frames of tables that are kept for splitting huge pages, one for each. */

@@ -93,6 +93,7 @@ describe('lab run', () => {
       filter: true,
       zstd: false,
       out: undefined,
+      hostMemory: 4 * 2 ** 30,
     });
   });
 
@@ -100,7 +101,8 @@ describe('lab run', () => {
     const { words, options } = parseRun(
       ...['hello', '--env', 'A=1', '--env', 'B=2', '--kernel', 'pti=on nopcid', '--param', 'n=3'],
       ...['--board', 'simple', '--seed', '0x2a', '--events', 'tlb_miss,page_walk', '--zstd'],
-      ...['--tier', 'interpreter', '--no-filter', '--out', 'here', '--', '--seed', 'x'],
+      ...['--tier', 'interpreter', '--no-filter', '--out', 'here', '--host-memory', '2G'],
+      ...['--', '--seed', 'x'],
     );
     expect(words).toEqual(['hello', '--seed', 'x']);
     expect(experimentOf('hello', words.slice(1), options)).toEqual({
@@ -118,6 +120,7 @@ describe('lab run', () => {
       filter: false,
       zstd: true,
       out: 'here',
+      hostMemory: 2 * 2 ** 30,
     });
   });
 

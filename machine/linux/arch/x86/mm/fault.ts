@@ -7,10 +7,11 @@ import { hasExitWork, irqentryEnter, irqentryExit } from '../../../kernel/entry/
 import { downReadTrylock, upRead } from '../../../kernel/locking/rwsem.ts';
 import { condResched } from '../../../kernel/sched/cond_resched.ts';
 import { FaultCode } from '../../../include/linux/signal_types.ts';
-import { forceFatalSig, forceSigFault } from '../../../kernel/signal-send.ts';
+import { forceSigFault } from '../../../kernel/signal-send.ts';
 import { findVma } from '../../../lib/maple_tree.ts';
 import { handleMmFault } from '../../../mm/memory.ts';
 import { Fault } from '../../../include/linux/fault.ts';
+import { outOfMemory } from '../../../mm/oom_kill.ts';
 import { expandStack } from '../../../mm/stack.ts';
 import { tracePageFaultUser } from '../../../trace/exceptions.ts';
 import { exceptionEntry, exceptionExit } from '../entry/entry_64.ts';
@@ -78,7 +79,7 @@ function doUserAddrFault(kernel: Kernel, address: number, code: number): void {
       'the page lies beyond the end of the mapped file',
     );
   } else {
-    forceFatalSig(kernel, Sig.KILL, 'out of memory');
+    outOfMemory(kernel);
   }
 }
 
