@@ -36,6 +36,7 @@ export const ZEN4_VM: Board = {
     issueWidth: 6,
     instructions: ZEN4_VM_INSTRUCTIONS,
     default: { throughput: 0.25, latency: 1 },
+    fused: ['cmp', 'test', 'add', 'sub', 'and', 'inc', 'dec', 'or', 'xor'],
     instructionsSource: ZEN4_VM_INSTRUCTIONS_SOURCE,
     predictor: {
       historyEntries: 1 << 17,

@@ -6,7 +6,7 @@
 import { StringOp } from '../cpu/ir';
 import { setFlagsCompare } from './flags';
 import { readable, writable, written } from './guest-memory';
-import { BlockRecord, Cpu, Stall } from '../layout';
+import { BlockRecord, Cpu, Rep, Stall } from '../layout';
 
 const RAX: usize = Cpu.GPR;
 const RCX: usize = Cpu.GPR + 8;
@@ -127,11 +127,16 @@ function compareOne(cpu: usize, width: u32, record: usize, backwards: bool, scan
 
 /** Books what `iterations` cost beyond the instruction itself. */
 function book(cpu: usize, record: usize, operation: u32, width: u32, iterations: u64, backwards: bool): void {
-  const byteTicks = <u64>load<u32>(cpu, Cpu.REP_BYTE_TICKS);
-  const fast = byteTicks != 0 && !backwards && operation <= <u32>StringOp.STOS;
-  const ticks = fast
-    ? (iterations << width) * byteTicks
-    : iterations * <u64>load<u32>(cpu, Cpu.REP_ELEMENT_TICKS);
+  const stores = operation == StringOp.STOS;
+  const rate = <u64>load<u32>(cpu + (stores ? Cpu.REP_STORE_BYTE_RATE : Cpu.REP_MOVE_BYTE_RATE));
+  const fast = rate != 0 && !backwards && operation <= <u32>StringOp.STOS;
+  let ticks = iterations * <u64>load<u32>(cpu, Cpu.REP_ELEMENT_TICKS);
+  if (fast && iterations != 0) {
+    const bytes = iterations << width;
+    const long = stores ? Cpu.REP_STORE_START_TICKS : Cpu.REP_MOVE_START_TICKS;
+    const start = bytes <= <u64>Rep.SHORT_BYTES ? Cpu.REP_SHORT_START_TICKS : long;
+    ticks = <u64>load<u32>(cpu + start) + bytes * rate / <u64>Rep.RATE_SCALE;
+  }
   const cell = record + BlockRecord.STALLS + 8 * Stall.DATA_DEPENDENT;
   store<u64>(cell, load<u64>(cell) + ticks);
   store<u64>(record, load<u64>(record, BlockRecord.REP_ITERATIONS) + iterations, BlockRecord.REP_ITERATIONS);
