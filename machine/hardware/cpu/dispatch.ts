@@ -64,6 +64,7 @@ const USER_FETCH = PageFaultCode.USER | PageFaultCode.FETCH;
 interface CoreRunner {
   interpret(cpu: number, code: number): void;
   fetch(cpu: number, va: bigint, record: number): number;
+  drain(cpu: number): void;
 }
 
 export class Processor implements ExecutionContext {
@@ -143,7 +144,10 @@ export class Processor implements ExecutionContext {
       const reason = this.step(cpu, block);
       if (reason === ExitReason.PAGE_FAULT || reason === ExitReason.EXCEPTION) {
         this.bookPrefix(block);
-      } else if (reason !== ExitReason.SYSCALL && reason !== ExitReason.MARKER) {
+        this.core.drain(block);
+      } else if (reason === ExitReason.SYSCALL) {
+        this.core.drain(block);
+      } else if (reason !== ExitReason.MARKER) {
         continue;
       }
       const end = this.clock(block);
@@ -205,8 +209,8 @@ export class Processor implements ExecutionContext {
     const space = this.spaces[cpu];
     const ir = this.ahead.take(space, address) ?? formBlock(address, fetch);
     if ('missing' in ir) return undefined;
-    if (!this.cache.hasRoom(ir)) this.clear();
     const timing = this.options.timing(ir, this.ahead.lookAhead(space, ir, fetch));
+    if (!this.cache.hasRoom(ir, timing)) this.clear();
     const pages = [this.physicalPage(cpu, address)];
     const last = this.physicalPage(cpu, address + BigInt(ir.length - 1));
     if (last !== pages[0]) pages.push(last);

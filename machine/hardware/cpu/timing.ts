@@ -14,6 +14,7 @@ import type { Ticks } from '../../core/units.ts';
 import { Cpu, Rep } from '../layout.ts';
 import { Dataflow, isLoad, isStore } from './dataflow.ts';
 import type { Costed, MemoryLatencies, OperationCost } from './dataflow.ts';
+import { flowOf, type BlockFlow, type FlowCosts } from './dependence.ts';
 import { Helper, Op } from './ir.ts';
 import type { IrBlock, IrInstruction, IrOp } from './ir.ts';
 import { loopThrough, type LookAhead } from './loops.ts';
@@ -25,6 +26,8 @@ export interface CoreTiming {
   readonly default: OperationCost;
   /** Instructions that become one with a conditional branch after them. */
   readonly fused?: readonly string[];
+  /** Instructions in flight at most; without it misses do not overlap. */
+  readonly reorderBuffer?: number;
 }
 
 /** Base ticks of a block, and of its first n instructions for each n up to all of them. */
@@ -33,6 +36,8 @@ export interface BlockTiming {
   /** From the end of the block until the branch there is resolved. */
   readonly resolveTicks: Ticks;
   readonly prefix: Int32Array;
+  /** What its accesses wait for, on a core that overlaps misses. */
+  readonly flow?: BlockFlow;
 }
 
 /** Rows of the instruction table that are no mnemonics. */
@@ -142,10 +147,23 @@ export class BlockTimer {
     const whole = prefix[code.length];
     const loop = loopThrough(block, lookAhead);
     const cycles = whole + (loop.length === 0 ? 0 : this.chainExcess(loop));
-    return {
+    const timing = {
       ticks: ticksFromCycles(cycles),
       resolveTicks: ticksFromCycles(this.resolveCycles(costed)),
       prefix: Int32Array.from(prefix, ticksFromCycles),
+    };
+    const { reorderBuffer } = this.core;
+    if (reorderBuffer === undefined) return timing;
+    const offsets = { ticks: timing.ticks, offsets: timing.prefix };
+    return { ...timing, flow: flowOf(block, this.flowCosts(code), offsets, reorderBuffer) };
+  }
+
+  private flowCosts(code: readonly Costed[]): FlowCosts {
+    const { load, forward } = this.latencies;
+    return {
+      instructions: code.map(({ cost }) => cost),
+      loadLatency: load,
+      forwardLatency: forward,
     };
   }
 

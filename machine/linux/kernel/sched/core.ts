@@ -13,6 +13,7 @@ import { F } from '../../arch/x86/model/generated/function-ids.ts';
 import type { Sleeping, Task } from '../../include/linux/sched.ts';
 import type { Kernel } from '../../init/kernel.ts';
 import { acquire, release } from '../locking/spinlock.ts';
+import { accountTime } from './cputime.ts';
 import { Dequeue, Enqueue, type Rq, thisRq } from './sched.ts';
 
 /** LOCAL_TIMER_VECTOR */
@@ -21,6 +22,16 @@ const TIMER_GATE = { stub: F.asm_sysvec_apic_timer_interrupt, vector: 0xec };
 /** Ticks of simulated time in `ns` nanoseconds. */
 export function ticksFromNs(kernel: Kernel, ns: number): Ticks {
   return Math.ceil((ns * kernel.coreMHz * 64) / 1000);
+}
+
+/**
+ * cpu_relax of kernel code that polls for what other CPUs do: they act up to this moment. The task
+ * keeps its CPU unless something else must run.
+ */
+export function* relax(kernel: Kernel): Sleeping<undefined> {
+  thisRq(kernel).relaxing = true;
+  yield;
+  return undefined;
 }
 
 /** Takes the current task off the CPU unless its state is R; returns when it runs again. */
@@ -128,6 +139,10 @@ export function switchTasks(kernel: Kernel): void {
 /** context_switch: address space, registers, stack; from here on time belongs to `next`. */
 function contextSwitch(kernel: Kernel, rq: Rq, prev: Task, next: Task): void {
   const { cpu, platform } = kernel;
+  accountTime(kernel, prev);
+  if (prev.state === 'R') prev.usage.involuntarySwitches++;
+  else prev.usage.voluntarySwitches++;
+  if (next.rseq !== 0) next.notifyResume = true;
   rq.curr = next;
   cpu.writePerCpu(PerCpu.CURRENT);
   switchMm(kernel, rq, next);
