@@ -60,9 +60,12 @@ const enum Row {
   REP_ELEMENT = 'rep element',
 }
 
-/** Iterations of a loop that are simulated to find what one more of them adds. */
+/**
+ * Iterations of a loop that are simulated to find what one more of them adds. Chains that come back
+ * to their register after up to three iterations are measured exactly.
+ */
 const WARM_ITERATIONS = 6;
-const MEASURED_ITERATIONS = 4;
+const MEASURED_ITERATIONS = 6;
 
 function opsOf(block: IrBlock, index: number): readonly IrOp[] {
   const next = block.instructions[index + 1]?.firstOp ?? block.ops.length;
@@ -184,7 +187,9 @@ export class BlockTimer {
    * faster than they are issued, so that the blocks' shares add up to it.
    */
   private chainExcess(loop: readonly IrBlock[]): number {
-    const blocks = loop.map((block) => this.costedBlock(block));
+    // The same order whichever block asks, or two chains of one length would be counted twice.
+    const blocks = fromLowest(loop).map((block) => this.costedBlock(block));
+    const own = blocks.findIndex(({ block }) => block.address === loop[0].address);
     const issued = blocks.map(({ code, prefix }) => prefix[code.length]);
     const issuedSum = issued.reduce((sum, cycles) => sum + cycles, 0);
     if (latencySum(blocks, this.latencies) <= issuedSum) return 0;
@@ -202,7 +207,7 @@ export class BlockTimer {
     const waits = issued.map((cycles, index) => Math.max(0, grown[index] - cycles));
     const waitSum = waits.reduce((sum, cycles) => sum + cycles, 0);
     if (chain <= issuedSum || waitSum === 0) return 0;
-    return ((chain - issuedSum) * waits[0]) / waitSum;
+    return ((chain - issuedSum) * waits[own]) / waitSum;
   }
 
   private costedBlock(block: IrBlock): CostedBlock {
@@ -258,6 +263,15 @@ export class BlockTimer {
     }
     return this.core.default;
   }
+}
+
+/** The blocks of a loop in their order, from the one with the lowest address on. */
+function fromLowest(loop: readonly IrBlock[]): IrBlock[] {
+  let lowest = 0;
+  loop.forEach(({ address }, index) => {
+    if (address < loop[lowest].address) lowest = index;
+  });
+  return [...loop.slice(lowest), ...loop.slice(0, lowest)];
 }
 
 /** More than any chain through the blocks can be long. */
