@@ -139,8 +139,6 @@ export interface CoreSpec {
   /** By mnemonic; `source` covers the table. Absent ones cost `default`. */
   readonly instructions: Readonly<Record<string, InstructionCost>>;
   readonly default: InstructionCost;
-  /** Cycles of an exit to the hypervisor and back; absent on bare metal. */
-  readonly vmExitCycles?: Figure;
   /** Mnemonics that are fused with a conditional branch after them. */
   readonly fused?: readonly string[];
   readonly instructionsSource: string;
