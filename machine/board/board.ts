@@ -139,6 +139,8 @@ export interface CoreSpec {
   /** By mnemonic; `source` covers the table. Absent ones cost `default`. */
   readonly instructions: Readonly<Record<string, InstructionCost>>;
   readonly default: InstructionCost;
+  /** Mnemonics that are fused with a conditional branch after them. */
+  readonly fused?: readonly string[];
   readonly instructionsSource: string;
   /** Absent: branches are always predicted. */
   readonly predictor?: BranchPredictorSpec;

@@ -18,12 +18,14 @@ const REPEATED_COMPARES = withSuffixes('cmps scas', ['b', 'w', 'd', 'q']).flatMa
 const GROUPS = {
   nop: 'nop endbr64 prefetcht0 prefetcht1 prefetcht2 prefetchnta prefetchw rdsspq',
   load: 'load',
+  vectorLoad: ['vector load'],
   store: 'store',
   forward: 'forward',
   move: 'mov movnti',
   extend: 'movzx movsx movsxd cbw cwde cdqe cwd cdq cqo lahf sahf clc stc cmc cld std',
   branch: ['jmp', 'jrcxz', 'jecxz', 'loop', 'loope', 'loopne', ...withSuffixes('j', CONDITIONS)],
   call: 'call ret',
+  taken: 'taken',
   push: 'push pop leave pushfq popfq',
   conditional: withSuffixes('cmov set', CONDITIONS),
   shift: 'shl sal shr sar rol ror',
@@ -40,7 +42,9 @@ const GROUPS = {
   lock: 'lock',
   string: withSuffixes('movs stos lods cmps scas', ['b', 'w', 'q']),
   repStart: [...REPEATED, ...REPEATED_COMPARES],
-  repByte: ['rep byte'],
+  repMove: ['rep move'],
+  repStore: ['rep store'],
+  repShort: ['rep short'],
   repElement: ['rep element'],
   vectorMove:
     'movaps movapd movdqa movups movupd movdqu lddqu movss movsd movlps movlpd movhps movhpd ' +

@@ -22,6 +22,7 @@ export const SKYLAKE: Board = {
     issueWidth: 4,
     instructions: SKYLAKE_INSTRUCTIONS,
     default: { throughput: 0.25, latency: 1 },
+    fused: ['cmp', 'test', 'add', 'sub', 'and', 'inc', 'dec'],
     instructionsSource: SKYLAKE_INSTRUCTIONS_SOURCE,
     predictor: {
       historyEntries: 1 << 15,

@@ -7,8 +7,8 @@ import { instructionTable } from './instruction-groups.ts';
 
 export const ZEN4_VM_INSTRUCTIONS_SOURCE =
   'AMD Software Optimization Guide for Zen 4 (57647) and Agner Fog, instruction tables, Zen 4; ' +
-  'rdtsc, rdtscp, cpuid, pause, lfence, mfence, lsl, lock and 64-bit div measured on the reference ' +
-  'host (datasets/host-zen4, insn_*, TSC cycles x 1.412)';
+  'rdtsc, rdtscp, cpuid, pause, lfence, mfence, lsl, lock, rep and 64-bit div measured on the reference ' +
+  'host (datasets/host-zen4, insn_* and rep_*, TSC cycles x 1.412)';
 
 const cost = (throughput: number, latency: number): InstructionCost => ({ throughput, latency });
 const serial = (cycles: number): InstructionCost => ({
@@ -17,16 +17,23 @@ const serial = (cycles: number): InstructionCost => ({
   serializing: true,
 });
 
+/** An exit to the hypervisor and back: insn_cpuid_vmexit, less the instruction itself. */
+export const VM_EXIT_CYCLES = 18_330;
+/** Agner Fog, instruction tables: 100 to 200 on bare metal. */
+const CPUID_CYCLES = 100;
+
 /** Four integer ALUs; two of them shift, one multiplies, two do branches. */
 export const ZEN4_VM_INSTRUCTIONS: Readonly<Record<string, InstructionCost>> = instructionTable({
   nop: cost(1 / 6, 0),
   load: cost(1 / 3, 4),
+  vectorLoad: cost(0.5, 7),
   store: cost(0.5, 0),
   forward: cost(0, 3),
   move: cost(1 / 6, 0),
   extend: cost(0.25, 1),
   branch: cost(0.5, 1),
-  call: cost(1, 0),
+  call: cost(2, 0),
+  taken: cost(1, 0),
   push: cost(0.5, 0),
   conditional: cost(0.5, 1),
   shift: cost(0.5, 1),
@@ -42,8 +49,10 @@ export const ZEN4_VM_INSTRUCTIONS: Readonly<Record<string, InstructionCost>> = i
   compareExchange: cost(1, 2),
   lock: cost(8, 5),
   string: cost(2, 3),
-  repStart: cost(20, 20),
-  repByte: cost(1 / 32, 0),
+  repStart: cost(2, 2),
+  repMove: cost(1 / 30, 35),
+  repStore: cost(1 / 38, 25),
+  repShort: cost(0, 12),
   repElement: cost(2, 0),
   vectorMove: cost(1 / 4, 0),
   vectorInteger: cost(0.25, 1),
@@ -68,15 +77,15 @@ export const ZEN4_VM_INSTRUCTIONS: Readonly<Record<string, InstructionCost>> = i
   x87Remainder: cost(20, 40),
   x87Control: cost(4, 4),
   // Measured on the reference host.
-  rdtsc: serial(35),
-  rdtscp: serial(68),
+  rdtsc: cost(35, 50),
+  rdtscp: serial(67.6),
   rdpid: cost(2, 2),
   lsl: cost(59, 59),
-  cpuid: serial(18430),
-  lfence: serial(20),
-  mfence: serial(60),
+  cpuid: serial(CPUID_CYCLES + VM_EXIT_CYCLES),
+  lfence: serial(19.6),
+  mfence: serial(60.8),
   sfence: cost(1, 1),
-  pause: serial(92),
+  pause: serial(90.8),
   syscall: cost(0, 0),
   mxcsr: cost(13, 13),
   saveState: cost(60, 60),

@@ -143,10 +143,10 @@ export const enum Cpu {
   BLOCK_TABLE_MASK = 0x32c,
 
   /**
-   * i32: ticks per byte of a forward rep movs or stos (0: per element, as the others), and per
-   * element of any other repeated string instruction.
+   * i32: 1/Rep.RATE_SCALE ticks per byte of a forward rep movs (0: per element, as the others), and
+   * ticks per element of any other repeated string instruction.
    */
-  REP_BYTE_TICKS = 0x330,
+  REP_MOVE_BYTE_RATE = 0x330,
   REP_ELEMENT_TICKS = 0x334,
   /** f64: ticks since the kernel was entered, which the clock does not have yet; 0 in user mode. */
   KERNEL_ELAPSED = 0x338,
@@ -166,6 +166,13 @@ export const enum Cpu {
   /** i32: ticks from the resolution of a mispredicted branch to the first instruction after it. */
   REFILL_TICKS = 0x370,
 
+  /** i32: as REP_MOVE_BYTE_RATE, for rep stos. */
+  REP_STORE_BYTE_RATE = 0x374,
+  /** i32: ticks before the first byte of a forward rep movs or stos, and of a short one of either. */
+  REP_MOVE_START_TICKS = 0x378,
+  REP_STORE_START_TICKS = 0x37c,
+  REP_SHORT_START_TICKS = 0x380,
+
   // Inline filters: ENTRIES x { i64 virtual line, i32 host - virtual delta, i32 0 }. A line is the
   // address shifted right logically: with an arithmetic shift -1, an empty entry, would match. ---
   /** Private to the memory model: geometry, pointers and counters. */
@@ -177,6 +184,13 @@ export const enum Cpu {
   FILTER_KERNEL_READ = 0x8000,
   FILTER_KERNEL_WRITE = 0xa000,
   FILTER_KERNEL_FETCH = 0xc000,
+}
+
+/** Costs of forward rep movs and stos. */
+export const enum Rep {
+  RATE_SCALE = 256,
+  /** Up to so many bytes it is a short one. */
+  SHORT_BYTES = 128,
 }
 
 export const enum Filter {

@@ -8,7 +8,7 @@ import { AccessHint, AccessKind, Flow, Source } from '../memory/overlap-layout';
 import { setWholeLine } from './cache';
 import { setFlagsCompare } from './flags';
 import { readable, writable, written } from './guest-memory';
-import { BlockRecord, Cpu, Stall } from '../layout';
+import { BlockRecord, Cpu, Rep, Stall } from '../layout';
 
 const RAX: usize = Cpu.GPR;
 const RCX: usize = Cpu.GPR + 8;
@@ -23,12 +23,12 @@ const FLOW: usize = memory.data(<i32>Flow.RESULTS, 8);
 const LOAD_HINT: usize = memory.data(<i32>AccessHint.BYTES, 8);
 const STORE_HINT: usize = memory.data(<i32>AccessHint.BYTES, 8);
 
-function describeStreams(byteTicks: i32): void {
+function describeStreams(byteRate: i32): void {
   for (let kind = 0; kind < 2; kind++) {
     const hint = kind == AccessKind.LOAD ? LOAD_HINT : STORE_HINT;
     store<i32>(hint, kind, AccessHint.KIND);
     store<i32>(hint, Source.NONE, AccessHint.SOURCE);
-    store<i32>(hint, LINES_IN_FLIGHT * 64 * byteTicks, AccessHint.WINDOW);
+    store<i32>(hint, (LINES_IN_FLIGHT * 64 * byteRate) / Rep.RATE_SCALE, AccessHint.WINDOW);
     store<u32>(hint, <u32>FLOW, AccessHint.FLOW);
   }
 }
@@ -153,17 +153,34 @@ function compareOne(cpu: usize, width: u32, record: usize, backwards: bool, scan
   return compareOne(cpu, width, record, backwards, operation == StringOp.SCAS);
 }
 
-/** Books what `iterations` cost beyond the instruction itself, as they go by: misses overlap them. */
-function book(cpu: usize, record: usize, operation: u32, width: u32, iterations: u64, backwards: bool): void {
-  const byteTicks = <u64>load<u32>(cpu, Cpu.REP_BYTE_TICKS);
-  const fast = byteTicks != 0 && !backwards && operation <= <u32>StringOp.STOS;
-  const ticks = fast
-    ? (iterations << width) * byteTicks
-    : iterations * <u64>load<u32>(cpu, Cpu.REP_ELEMENT_TICKS);
+/** What a byte costs where whole lines move: forward movs and stos; else 0. */
+function byteRate(cpu: usize, operation: u32, backwards: bool): i32 {
+  if (backwards || operation > <u32>StringOp.STOS) return 0;
+  const stores = operation == StringOp.STOS;
+  return load<i32>(cpu + (stores ? Cpu.REP_STORE_BYTE_RATE : Cpu.REP_MOVE_BYTE_RATE));
+}
+
+function charge(cpu: usize, record: usize, ticks: u64): void {
   const cell = record + BlockRecord.STALLS + 8 * Stall.DATA_DEPENDENT;
   store<u64>(cell, load<u64>(cell) + ticks);
-  store<u64>(record, load<u64>(record, BlockRecord.REP_ITERATIONS) + iterations, BlockRecord.REP_ITERATIONS);
   store<u64>(cpu, load<u64>(cpu, Cpu.LEFT) - ticks, Cpu.LEFT);
+}
+
+/** Books what a forward movs or stos of `bytes` takes before its first byte. */
+function begin(cpu: usize, record: usize, operation: u32, bytes: u64): void {
+  if (bytes == 0) return;
+  const long = operation == StringOp.STOS ? Cpu.REP_STORE_START_TICKS : Cpu.REP_MOVE_START_TICKS;
+  const start = bytes <= <u64>Rep.SHORT_BYTES ? Cpu.REP_SHORT_START_TICKS : long;
+  charge(cpu, record, load<u32>(cpu + start));
+}
+
+/** Books what `iterations` cost beyond the instruction itself, as they go by: misses overlap them. */
+function book(cpu: usize, record: usize, width: u32, iterations: u64, rate: i32): void {
+  const ticks = rate != 0
+    ? ((iterations << width) * <u64>rate) / <u64>Rep.RATE_SCALE
+    : iterations * <u64>load<u32>(cpu, Cpu.REP_ELEMENT_TICKS);
+  store<u64>(record, load<u64>(record, BlockRecord.REP_ITERATIONS) + iterations, BlockRecord.REP_ITERATIONS);
+  charge(cpu, record, ticks);
 }
 
 /** form = StringOp + 8 * log2 width + 32 * (1 rep or repe, 2 repne). Returns 0 after a fault. */
@@ -174,7 +191,9 @@ export function repString(cpu: usize, form: i64): i64 {
   const compares = operation >= <u32>StringOp.CMPS;
   const backwards = load<u32>(cpu, Cpu.DF) != 0;
   const record: usize = load<u32>(cpu, Cpu.EXIT_RECORD);
-  describeStreams(load<i32>(cpu, Cpu.REP_BYTE_TICKS));
+  const rate = byteRate(cpu, operation, backwards);
+  describeStreams(rate);
+  if (rate != 0) begin(cpu, record, operation, load<u64>(cpu + RCX) << width);
   let iterations: u64 = 0;
   let done: i64 = 1;
   while (load<u64>(cpu + RCX) != 0) {
@@ -185,7 +204,7 @@ export function repString(cpu: usize, form: i64): i64 {
     }
     countDown(cpu, elements);
     iterations += elements;
-    book(cpu, record, operation, width, elements, backwards);
+    book(cpu, record, width, elements, rate);
     if (compares && (left == right) != wanted) break;
   }
   if (done != 0 && compares && iterations != 0) setFlagsCompare(cpu, left, right, width);

@@ -25,6 +25,7 @@ import {
 import { THRESHOLD_NEVER } from './encode.ts';
 import { Mxcsr } from './float-op.ts';
 import type { IrBlock } from './ir.ts';
+import { BlocksAhead, type LookAhead } from './loops.ts';
 import { branchMisses, setUpPredictor, type PredictorSpec } from './predictor.ts';
 import type { BlockTiming } from './timing.ts';
 
@@ -35,7 +36,7 @@ export interface ProcessorOptions {
   readonly tier: ExecutorTier;
   /** Whether translated code tests the inline filters; the hierarchy must be built alike. */
   readonly filter: boolean;
-  readonly timing: (block: IrBlock) => BlockTiming;
+  readonly timing: (block: IrBlock, lookAhead: LookAhead) => BlockTiming;
   /** Absent: branches cost nothing. */
   readonly predictor?: PredictorSpec | undefined;
   /** Room for bytecode; when it is full, all code is dropped and decoded anew as it is reached. */
@@ -73,6 +74,7 @@ export class Processor implements ExecutionContext {
   private readonly compiler: RegionCompiler;
   private readonly spaces: CodeSpace[] = [];
   private readonly waiting: CodeBlock[] = [];
+  private readonly ahead = new BlocksAhead();
   /** Code that could not be fetched, by address; its stalls need a record too. */
   private readonly absent = new Map<bigint, AccountedBlock>();
   /** The CPU whose counts the records hold. */
@@ -203,16 +205,18 @@ export class Processor implements ExecutionContext {
 
   /** Decodes the block at `address`; undefined if its bytes cannot be fetched. */
   private build(cpu: number, address: bigint): CodeBlock | undefined {
-    const ir = formBlock(address, (from, length) => this.fetchBytes(cpu, from, length));
+    const fetch = (from: bigint, length: number): Uint8Array => this.fetchBytes(cpu, from, length);
+    const space = this.spaces[cpu];
+    const ir = this.ahead.take(space, address) ?? formBlock(address, fetch);
     if ('missing' in ir) return undefined;
-    const timing = this.options.timing(ir);
+    const timing = this.options.timing(ir, this.ahead.lookAhead(space, ir, fetch));
     if (!this.cache.hasRoom(ir, timing)) this.clear();
     const pages = [this.physicalPage(cpu, address)];
     const last = this.physicalPage(cpu, address + BigInt(ir.length - 1));
     if (last !== pages[0]) pages.push(last);
     for (const page of pages) this.hierarchy.markCodePage(page);
     const threshold = this.options.tier === 'auto' ? WARM : THRESHOLD_NEVER;
-    return this.cache.add(this.spaces[cpu], ir, timing, pages, threshold);
+    return this.cache.add(space, ir, timing, pages, threshold);
   }
 
   private physicalPage(cpu: number, address: bigint): number {
@@ -324,6 +328,7 @@ export class Processor implements ExecutionContext {
   }
 
   private beforeDropping(): void {
+    this.ahead.clear();
     this.accounting.setAside(this.current);
     this.waiting.length = 0;
   }

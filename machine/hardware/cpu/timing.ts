@@ -1,35 +1,31 @@
 /**
- * What a block costs when every access hits the first-level caches: its base ticks, from the board's
- * instruction tables. The bound is the largest of
+ * What a block costs when every access hits the first-level caches and every branch is predicted:
+ * its base ticks, from the board's instruction tables. The largest of
  * - width: instructions / issue width;
  * - resources: instructions that share an entry of the table share what it stands for, so their
- *   reciprocal throughputs add up; loads and stores are resources of their own;
- * - for a block that jumps to itself, the dependency chain that one iteration adds, through
- *   registers, flags and memory at addresses that do not change in the loop.
- * Latencies of serialising instructions come on top. Omits: dependencies between different blocks,
- * which the core is assumed to overlap, and partial-register stalls.
+ *   reciprocal throughputs add up; loads, stores and taken branches are resources of their own;
+ * - for a block in a loop (loops.ts), its part of the dependency chain that one iteration adds,
+ *   through registers, flags and memory (dataflow.ts).
+ * Latencies of serialising instructions come on top. Omits: chains through calls and between blocks
+ * outside loops, which the core is assumed to overlap with other work.
  */
 import { ticksFromCycles } from '../../core/units.ts';
 import type { Ticks } from '../../core/units.ts';
-import { Cpu } from '../layout.ts';
+import { Cpu, Rep } from '../layout.ts';
+import { Dataflow, isLoad, isStore } from './dataflow.ts';
+import type { Costed, MemoryLatencies, OperationCost } from './dataflow.ts';
 import { flowOf, type BlockFlow, type FlowCosts } from './dependence.ts';
-import { HELPERS } from './helpers.ts';
-import { Helper, NONE, Op } from './ir.ts';
+import { Helper, Op } from './ir.ts';
 import type { IrBlock, IrInstruction, IrOp } from './ir.ts';
-
-/** What an instruction costs, in cycles; a board's InstructionCost. */
-export interface OperationCost {
-  /** Reciprocal throughput. */
-  readonly throughput: number;
-  readonly latency: number;
-  readonly serializing?: boolean;
-}
+import { loopThrough, type LookAhead } from './loops.ts';
 
 /** The part of a board's CoreSpec that times blocks. */
 export interface CoreTiming {
   readonly issueWidth: number;
   readonly instructions: Readonly<Record<string, OperationCost>>;
   readonly default: OperationCost;
+  /** Instructions that become one with a conditional branch after them. */
+  readonly fused?: readonly string[];
   /** Instructions in flight at most; without it misses do not overlap. */
   readonly reorderBuffer?: number;
 }
@@ -37,7 +33,7 @@ export interface CoreTiming {
 /** Base ticks of a block, and of its first n instructions for each n up to all of them. */
 export interface BlockTiming {
   readonly ticks: Ticks;
-  /** From the block's beginning until the branch at its end is resolved. */
+  /** From the end of the block until the branch there is resolved. */
   readonly resolveTicks: Ticks;
   readonly prefix: Int32Array;
   /** What its accesses wait for, on a core that overlaps misses. */
@@ -45,36 +41,35 @@ export interface BlockTiming {
 }
 
 /** Rows of the instruction table that are no mnemonics. */
-const LOAD = 'load';
-const STORE = 'store';
-/** `latency` of a load that takes its value from a store in flight; else that of any load. */
-const FORWARD = 'forward';
-/** Any locked instruction without a row of its own, and xchg with memory. */
-const LOCK = 'lock';
-/** `throughput` is cycles per byte of a forward rep movs or stos. */
-const REP_BYTE = 'rep byte';
-/** `throughput` is cycles per element of any other repeated string instruction. */
-const REP_ELEMENT = 'rep element';
+const enum Row {
+  LOAD = 'load',
+  VECTOR_LOAD = 'vector load',
+  STORE = 'store',
+  /** `latency` of a load that takes its value from a store in flight; else that of any load. */
+  FORWARD = 'forward',
+  /** A jump, call, return or backward branch: where the instructions come from changes. */
+  TAKEN = 'taken',
+  /** Any locked instruction without a row of its own, and xchg with memory. */
+  LOCK = 'lock',
+  /** Repeated movs and stos, forwards: `latency` to begin, `throughput` for each byte. */
+  REP_MOVE = 'rep move',
+  REP_STORE = 'rep store',
+  /** The same up to Rep.SHORT_BYTES. */
+  REP_SHORT = 'rep short',
+  /** `throughput` is cycles per element of any other repeated string instruction. */
+  REP_ELEMENT = 'rep element',
+}
 
-/** Iterations of a loop that are simulated to find what one more of them adds. */
-const WARM_ITERATIONS = 8;
-const MEASURED_ITERATIONS = 8;
-
-const RSP = 4;
-/** Instructions that move rsp with the stack engine, at no latency. */
-const STACK_ENGINE: ReadonlySet<string> = new Set(['push', 'pop', 'call', 'ret']);
+/**
+ * Iterations of a loop that are simulated to find what one more of them adds. Chains that come back
+ * to their register after up to three iterations are measured exactly.
+ */
+const WARM_ITERATIONS = 6;
+const MEASURED_ITERATIONS = 6;
 
 function opsOf(block: IrBlock, index: number): readonly IrOp[] {
   const next = block.instructions[index + 1]?.firstOp ?? block.ops.length;
   return block.ops.slice(block.instructions[index].firstOp, next);
-}
-
-function isLoad(op: IrOp): boolean {
-  return op.op === Op.Load || op.op === Op.LoadVector || op.op === Op.LoadHost;
-}
-
-function isStore(op: IrOp): boolean {
-  return op.op === Op.Store || op.op === Op.StoreVector || op.op === Op.StoreHost;
 }
 
 function isWideDivision(op: IrOp): boolean {
@@ -82,13 +77,8 @@ function isWideDivision(op: IrOp): boolean {
   return op.op === Op.Call && (helper === Helper.DivideU128 || helper === Helper.DivideS128);
 }
 
-/** One instruction with everything that its cost depends on. */
-interface Costed {
-  readonly instruction: IrInstruction;
-  readonly ops: readonly IrOp[];
-  readonly cost: OperationCost;
-  readonly loads: number;
-  readonly stores: number;
+function count(ops: readonly IrOp[], test: (op: IrOp) => boolean): number {
+  return ops.reduce((sum, op) => sum + (test(op) ? 1 : 0), 0);
 }
 
 /** Running totals of the resources that a stretch of code uses. */
@@ -103,198 +93,149 @@ class Usage {
     this.core = core;
   }
 
-  add(costed: Costed): void {
-    this.instructions++;
-    this.use(costed.cost, 1);
-    this.use(this.core.instructions[LOAD], costed.loads);
-    this.use(this.core.instructions[STORE], costed.stores);
+  /** `fused`: the next instruction, a branch, stands for this one too. */
+  add(costed: Costed, fused: boolean): void {
+    if (!fused) {
+      this.instructions++;
+      this.use(costed.cost, 1);
+    }
+    this.use(this.core.instructions[Row.LOAD], costed.loads + costed.vectorLoads);
+    this.use(this.core.instructions[Row.STORE], costed.stores);
     if (costed.cost.serializing === true) this.serial += costed.cost.latency;
+  }
+
+  use(resource: OperationCost | undefined, times: number): void {
+    if (resource === undefined || times === 0) return;
+    const sum = (this.busy.get(resource) ?? 0) + resource.throughput * times;
+    this.busy.set(resource, sum);
+    this.longest = Math.max(this.longest, sum);
   }
 
   /** Cycles so far. */
   get cycles(): number {
     return Math.max(this.instructions / this.core.issueWidth, this.longest) + this.serial;
   }
-
-  private use(resource: OperationCost | undefined, times: number): void {
-    if (resource === undefined || times === 0) return;
-    const sum = (this.busy.get(resource) ?? 0) + resource.throughput * times;
-    this.busy.set(resource, sum);
-    this.longest = Math.max(this.longest, sum);
-  }
 }
 
-/** When the values of a loop are ready, in cycles, with unlimited width. */
-class Dataflow {
-  private readonly registers = new Float64Array(16);
-  private readonly vectors = new Float64Array(16);
-  private flags = 0;
-  private x87 = 0;
-  private readonly memory = new Map<string, number>();
-  private readonly temps: Float64Array;
-  private readonly names: (string | undefined)[];
-  private readonly loadLatency: number;
-  private readonly forwardLatency: number;
-  private readonly written: ReadonlySet<number>;
-
-  constructor(block: IrBlock, core: CoreTiming) {
-    this.temps = new Float64Array(block.temps);
-    this.names = new Array<string | undefined>(block.temps);
-    const rows: Readonly<Record<string, OperationCost | undefined>> = core.instructions;
-    this.loadLatency = rows[LOAD]?.latency ?? 0;
-    this.forwardLatency = rows[FORWARD]?.latency ?? this.loadLatency;
-    this.written = new Set(
-      block.ops.filter((op) => op.op === Op.SetReg).map((op) => Number(op.imm)),
-    );
-  }
-
-  /** The latest time at which anything is ready. */
-  get latest(): number {
-    return Math.max(...this.registers, ...this.vectors, this.flags, this.x87);
-  }
-
-  run(code: readonly Costed[]): void {
-    for (const { instruction, ops, cost } of code) {
-      for (const op of ops) this.step(op, instruction, cost.latency);
-    }
-  }
-
-  private step(op: IrOp, instruction: IrInstruction, latency: number): void {
-    const ready = Math.max(this.time(op.a), this.time(op.b), this.time(op.c));
-    if (op.dst !== NONE) {
-      this.temps[op.dst] = this.produced(op, ready, latency);
-      this.names[op.dst] = this.nameOf(op);
-    }
-    const index = Number(op.imm);
-    if (op.op === Op.SetReg || op.op === Op.SetRegHigh) {
-      const free = index === RSP && STACK_ENGINE.has(instruction.mnemonic);
-      this.registers[index] = ready + (free ? 0 : latency);
-    } else if (op.op === Op.SetXmm) {
-      this.vectors[index] = ready + latency;
-    } else if (op.op === Op.Flags || op.op === Op.FlagsIf) {
-      this.flags = ready + latency;
-    } else if (isStore(op)) {
-      const name = this.addressName(op.a);
-      if (name !== undefined) this.memory.set(name, this.time(op.b) + latency);
-    }
-  }
-
-  private produced(op: IrOp, ready: number, latency: number): number {
-    switch (op.op) {
-      case Op.GetReg:
-      case Op.GetRegHigh:
-        return this.registers[Number(op.imm)];
-      case Op.GetXmm:
-        return this.vectors[Number(op.imm)];
-      case Op.Condition:
-      case Op.GetFlags:
-        return this.flags;
-      case Op.CallResult:
-        return Math.max(...this.temps.subarray(Math.max(op.dst - 1, 0), op.dst));
-      case Op.Call:
-        if (HELPERS[Number(op.imm)].name !== 'x87') return ready;
-        this.x87 = Math.max(ready, this.x87) + latency;
-        return this.x87;
-      default:
-        return isLoad(op) ? this.loaded(op, ready) : ready;
-    }
-  }
-
-  /** A load waits for its address, and for the store that it forwards from. */
-  private loaded(op: IrOp, ready: number): number {
-    const name = this.addressName(op.a);
-    const stored = name === undefined ? undefined : this.memory.get(name);
-    if (stored === undefined) return ready + this.loadLatency;
-    return Math.max(ready, stored) + this.forwardLatency;
-  }
-
-  /** When the temporary of the iteration that was run last is ready. */
-  time(temp: number): number {
-    return temp === NONE ? 0 : this.temps[temp];
-  }
-
-  /** A name for a temporary that has the same value in every iteration. */
-  private nameOf(op: IrOp): string | undefined {
-    const index = Number(op.imm);
-    switch (op.op) {
-      case Op.Const:
-        return `#${String(op.imm)}`;
-      case Op.GetReg:
-        return this.written.has(index) ? undefined : `r${String(index)}`;
-      case Op.GetState:
-        return `s${String(index)}`;
-      case Op.Add:
-      case Op.Shl: {
-        const [a, b] = [this.addressName(op.a), this.addressName(op.b)];
-        return a === undefined || b === undefined ? undefined : `(${a}${String(op.op)}${b})`;
-      }
-      case Op.ProbeWrite:
-        return this.addressName(op.a);
-      default:
-        return undefined;
-    }
-  }
-
-  private addressName(temp: number): string | undefined {
-    return temp === NONE ? undefined : this.names[temp];
-  }
+/** A block with the costs of its instructions and what they take without dependencies. */
+interface CostedBlock {
+  readonly block: IrBlock;
+  readonly code: readonly Costed[];
+  /** Cycles of the first n instructions; the last entry is the block's. */
+  readonly prefix: Float64Array;
 }
 
 /** Times blocks for one board. */
 export class BlockTimer {
   private readonly core: CoreTiming;
+  private readonly latencies: MemoryLatencies;
+  /** Blocks are looked at again as parts of loops. */
+  private readonly costedBlocks = new WeakMap<IrBlock, CostedBlock>();
 
   constructor(core: CoreTiming) {
     this.core = core;
+    const rows: Readonly<Record<string, OperationCost | undefined>> = core.instructions;
+    const load = rows[Row.LOAD]?.latency ?? 0;
+    this.latencies = {
+      load,
+      vectorLoad: rows[Row.VECTOR_LOAD]?.latency ?? load,
+      forward: rows[Row.FORWARD]?.latency ?? load,
+    };
   }
 
-  time(block: IrBlock): BlockTiming {
+  /** `lookAhead` shows what else is in the block's page. */
+  time(block: IrBlock, lookAhead: LookAhead = () => undefined): BlockTiming {
+    const costed = this.costedBlock(block);
+    const { code, prefix } = costed;
+    const whole = prefix[code.length];
+    const loop = loopThrough(block, lookAhead);
+    const cycles = whole + (loop.length === 0 ? 0 : this.chainExcess(loop));
+    const timing = {
+      ticks: ticksFromCycles(cycles),
+      resolveTicks: ticksFromCycles(this.resolveCycles(costed)),
+      prefix: Int32Array.from(prefix, ticksFromCycles),
+    };
+    const { reorderBuffer } = this.core;
+    if (reorderBuffer === undefined) return timing;
+    const offsets = { ticks: timing.ticks, offsets: timing.prefix };
+    return { ...timing, flow: flowOf(block, this.flowCosts(code), offsets, reorderBuffer) };
+  }
+
+  private flowCosts(code: readonly Costed[]): FlowCosts {
+    const { load, forward } = this.latencies;
+    return {
+      instructions: code.map(({ cost }) => cost),
+      loadLatency: load,
+      forwardLatency: forward,
+    };
+  }
+
+  /**
+   * How long after the block's instructions went in what decides its last jump is known, at least
+   * one cycle.
+   */
+  private resolveCycles({ block, code, prefix }: CostedBlock): number {
+    const flow = new Dataflow(this.latencies);
+    flow.run(code, block.temps, prefix);
+    const decided = flow.time(block.ops[block.ops.length - 1].a);
+    return Math.max(0, decided - prefix[code.length]) + 1;
+  }
+
+  /**
+   * Cycles that the first block of a loop takes beyond its own, because each iteration waits for the
+   * one before. What the whole loop waits is divided among the blocks in which the chain grows
+   * faster than they are issued, so that the blocks' shares add up to it.
+   */
+  private chainExcess(loop: readonly IrBlock[]): number {
+    // The same order whichever block asks, or two chains of one length would be counted twice.
+    const blocks = fromLowest(loop).map((block) => this.costedBlock(block));
+    const own = blocks.findIndex(({ block }) => block.address === loop[0].address);
+    const issued = blocks.map(({ code, prefix }) => prefix[code.length]);
+    const issuedSum = issued.reduce((sum, cycles) => sum + cycles, 0);
+    if (latencySum(blocks, this.latencies) <= issuedSum) return 0;
+    const flow = new Dataflow(this.latencies);
+    const grown = new Float64Array(blocks.length);
+    for (let n = 0; n < WARM_ITERATIONS + MEASURED_ITERATIONS; n++) {
+      if (n === WARM_ITERATIONS) grown.fill(0);
+      blocks.forEach(({ block, code }, index) => {
+        const before = flow.latest;
+        flow.run(code, block.temps);
+        grown[index] += (flow.latest - before) / MEASURED_ITERATIONS;
+      });
+    }
+    const chain = grown.reduce((sum, cycles) => sum + cycles, 0);
+    const waits = issued.map((cycles, index) => Math.max(0, grown[index] - cycles));
+    const waitSum = waits.reduce((sum, cycles) => sum + cycles, 0);
+    if (chain <= issuedSum || waitSum === 0) return 0;
+    return ((chain - issuedSum) * waits[own]) / waitSum;
+  }
+
+  private costedBlock(block: IrBlock): CostedBlock {
+    const known = this.costedBlocks.get(block);
+    if (known !== undefined) return known;
     const code = block.instructions.map((instruction, index) =>
       this.costed(instruction, opsOf(block, index)),
     );
     const usage = new Usage(this.core);
-    const prefix = new Int32Array(code.length + 1);
+    const prefix = new Float64Array(code.length + 1);
     code.forEach((costed, index) => {
-      usage.add(costed);
-      prefix[index + 1] = ticksFromCycles(usage.cycles);
+      usage.add(costed, this.isFused(code, index));
+      if (index === code.length - 1 && endsElsewhere(block)) {
+        usage.use(this.core.instructions[Row.TAKEN], 1);
+      }
+      prefix[index + 1] = usage.cycles;
     });
-    const whole = prefix[code.length];
-    const chain = jumpsToItself(block) ? this.loopCycles(block, code) : 0;
-    const ticks = Math.max(whole, ticksFromCycles(chain));
-    const { reorderBuffer } = this.core;
-    const resolveTicks = ticksFromCycles(this.resolveCycles(block, code));
-    if (reorderBuffer === undefined) return { ticks, resolveTicks, prefix };
-    return {
-      ticks,
-      resolveTicks,
-      prefix,
-      flow: flowOf(block, this.flowCosts(code), { ticks, offsets: prefix }, reorderBuffer),
-    };
+    const result = { block, code, prefix };
+    this.costedBlocks.set(block, result);
+    return result;
   }
 
-  private flowCosts(code: readonly Costed[]): FlowCosts {
-    const rows: Readonly<Record<string, OperationCost | undefined>> = this.core.instructions;
-    const loadLatency = rows[LOAD]?.latency ?? 0;
-    return {
-      instructions: code.map(({ cost }) => cost),
-      loadLatency,
-      forwardLatency: rows[FORWARD]?.latency ?? loadLatency,
-    };
-  }
-
-  /** How long what decides the last jump takes to compute, from when the block begins. */
-  private resolveCycles(block: IrBlock, code: readonly Costed[]): number {
-    const flow = new Dataflow(block, this.core);
-    flow.run(code);
-    return flow.time(block.ops[block.ops.length - 1].a);
-  }
-
-  private loopCycles(block: IrBlock, code: readonly Costed[]): number {
-    const flow = new Dataflow(block, this.core);
-    for (let n = 0; n < WARM_ITERATIONS; n++) flow.run(code);
-    const before = flow.latest;
-    for (let n = 0; n < MEASURED_ITERATIONS; n++) flow.run(code);
-    return (flow.latest - before) / MEASURED_ITERATIONS;
+  private isFused(code: readonly Costed[], index: number): boolean {
+    const next = code.at(index + 1);
+    if (next === undefined || !/^j[a-z]+$/.test(next.instruction.mnemonic)) return false;
+    const { fused = [] } = this.core;
+    const { mnemonic } = code[index].instruction;
+    return next.instruction.mnemonic !== 'jmp' && fused.includes(mnemonic);
   }
 
   private costed(instruction: IrInstruction, ops: readonly IrOp[]): Costed {
@@ -302,8 +243,9 @@ export class BlockTimer {
       instruction,
       ops,
       cost: this.costOf(instruction, ops),
-      loads: ops.filter((op) => isLoad(op)).length,
-      stores: ops.filter((op) => isStore(op)).length,
+      loads: count(ops, isLoad),
+      vectorLoads: count(ops, ({ op }) => op === Op.LoadVector),
+      stores: count(ops, isStore),
     };
   }
 
@@ -314,7 +256,7 @@ export class BlockTimer {
     const names: string[] = [];
     if (ops.some(isWideDivision)) names.push(`${mnemonic}64`);
     names.push(mnemonic);
-    if (ops.some((op) => op.op === Op.ProbeWrite && op.imm === 1n)) names.unshift(LOCK);
+    if (ops.some((op) => op.op === Op.ProbeWrite && op.imm === 1n)) names.unshift(Row.LOCK);
     if (mnemonic.startsWith('lock ')) names.unshift(mnemonic);
     for (const name of names) {
       if (Object.hasOwn(instructions, name)) return instructions[name];
@@ -323,17 +265,46 @@ export class BlockTimer {
   }
 }
 
-function jumpsToItself(block: IrBlock): boolean {
-  const last = block.ops[block.ops.length - 1];
-  if (last.op === Op.Jump) return last.imm === block.address;
-  return last.op === Op.Branch && (last.imm === block.address || last.imm2 === block.address);
+/** The blocks of a loop in their order, from the one with the lowest address on. */
+function fromLowest(loop: readonly IrBlock[]): IrBlock[] {
+  let lowest = 0;
+  loop.forEach(({ address }, index) => {
+    if (address < loop[lowest].address) lowest = index;
+  });
+  return [...loop.slice(lowest), ...loop.slice(0, lowest)];
 }
 
-/** Tells a CPU what iterations of repeated string instructions cost; once, before it runs. */
+/** More than any chain through the blocks can be long. */
+function latencySum(blocks: readonly CostedBlock[], latencies: MemoryLatencies): number {
+  const { load, vectorLoad, forward } = latencies;
+  let sum = 0;
+  for (const { code } of blocks) {
+    for (const { cost, loads, vectorLoads } of code) {
+      sum += cost.latency + loads * Math.max(load, forward) + vectorLoads * vectorLoad;
+    }
+  }
+  return sum;
+}
+
+/** Whether the next instruction is certainly, or at a backward branch probably, not the next one. */
+function endsElsewhere({ address, length, instructions, ops }: IrBlock): boolean {
+  const last = ops[ops.length - 1];
+  if (last.op === Op.JumpIndirect) return true;
+  const { mnemonic } = instructions[instructions.length - 1];
+  if (last.op === Op.Jump) return mnemonic === 'jmp' || mnemonic === 'call';
+  return last.op === Op.Branch && last.imm < BigInt.asUintN(64, address + BigInt(length));
+}
+
+/** Tells a CPU what repeated string instructions cost; once, before it runs. */
 export function setRepeatCosts(view: DataView, cpuBlock: number, core: CoreTiming): void {
-  const rows = core.instructions;
-  const perByte = REP_BYTE in rows ? ticksFromCycles(rows[REP_BYTE].throughput) : 0;
-  const perElement = (REP_ELEMENT in rows ? rows[REP_ELEMENT] : core.default).throughput;
-  view.setInt32(cpuBlock + Cpu.REP_BYTE_TICKS, perByte, true);
-  view.setInt32(cpuBlock + Cpu.REP_ELEMENT_TICKS, ticksFromCycles(perElement), true);
+  const rows: Readonly<Record<string, OperationCost | undefined>> = core.instructions;
+  const set = (at: number, cycles: number, scale = 1): void => {
+    view.setInt32(cpuBlock + at, Math.round(ticksFromCycles(1) * cycles * scale), true);
+  };
+  set(Cpu.REP_MOVE_BYTE_RATE, rows[Row.REP_MOVE]?.throughput ?? 0, Rep.RATE_SCALE);
+  set(Cpu.REP_STORE_BYTE_RATE, rows[Row.REP_STORE]?.throughput ?? 0, Rep.RATE_SCALE);
+  set(Cpu.REP_MOVE_START_TICKS, rows[Row.REP_MOVE]?.latency ?? 0);
+  set(Cpu.REP_STORE_START_TICKS, rows[Row.REP_STORE]?.latency ?? 0);
+  set(Cpu.REP_SHORT_START_TICKS, rows[Row.REP_SHORT]?.latency ?? 0);
+  set(Cpu.REP_ELEMENT_TICKS, (rows[Row.REP_ELEMENT] ?? core.default).throughput);
 }

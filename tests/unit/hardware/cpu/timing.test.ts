@@ -65,8 +65,8 @@ describe('zen4-vm', () => {
   });
 
   test('independent work is bound by the issue width', () => {
-    // twelve moves between registers that nothing waits for, and a return
-    expect(cyclesOf(`${'4889d8'.repeat(5)} c3`)).toBe(1);
+    // 17 moves between registers that nothing waits for, and a return
+    expect(cyclesOf(`${'4889d8'.repeat(17)} c3`)).toBe(3);
   });
 
   test('prefixes grow up to the whole', () => {

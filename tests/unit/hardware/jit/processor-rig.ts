@@ -51,7 +51,7 @@ export class ProcessorRig {
     this.processor = new Processor(this.machine.linear, this.machine.hierarchy, {
       tier: options.tier,
       filter,
-      timing: (block) => timer.time(block),
+      timing: (block, lookAhead) => timer.time(block, lookAhead),
       predictor: options.predictor ?? SMALL_PREDICTOR,
       ...(options.codeBytes === undefined ? {} : { codeBytes: options.codeBytes }),
     });
