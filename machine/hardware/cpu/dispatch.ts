@@ -23,6 +23,7 @@ import {
   type CodeSpace,
 } from './code-cache.ts';
 import { THRESHOLD_NEVER } from './encode.ts';
+import { Mxcsr } from './float-op.ts';
 import type { IrBlock } from './ir.ts';
 import type { BlockTiming } from './timing.ts';
 
@@ -52,8 +53,6 @@ const BATCH_BLOCKS = 16;
  * so a loop must return now and then to be entered again as optimised code.
  */
 const SLICE_TICKS = 1 << 22;
-/** MXCSR bits under which float arithmetic is not WebAssembly's: DAZ, rounding, FTZ. */
-const MXCSR_SPECIAL = 0xe040;
 const TWO_32 = 0x1_0000_0000;
 const PAGE_BYTES = 4096n;
 const USER_FETCH = PageFaultCode.USER | PageFaultCode.FETCH;
@@ -169,9 +168,10 @@ export class Processor implements ExecutionContext {
     const block = this.spaces[cpu].blocks.get(rip) ?? this.build(cpu, rip);
     if (block === undefined) return this.fetchAbsent(cpu, cpuBlock, rip);
     this.considerTranslation(cpu, block);
-    const translatable = (linear.i32[(cpuBlock + Cpu.MXCSR) >> 2] & MXCSR_SPECIAL) === 0;
+    const masks = linear.i32[(cpuBlock + Cpu.MXCSR) >> 2] & Mxcsr.MASKS;
     try {
-      if (block.region !== undefined && translatable) {
+      // Translated code does not look for unmasked exceptions.
+      if (block.region !== undefined && masks === (Mxcsr.MASKS as number)) {
         block.space.jumps.set(rip, block.region.slot);
         return this.compiler.enter(cpuBlock, block.region.slot);
       }

@@ -13,6 +13,7 @@ import { INTEGER_VALUES, getState, setRegister, setState } from './arithmetic.ts
 import { BlockEmitter, type ValueEmitter } from './block-emitter.ts';
 import { CALL_OPS } from './calls.ts';
 import { shapeOf, type FlowShape } from './control-flow.ts';
+import { float } from './floats.ts';
 import { FLAG_VALUES, setFlags, setFlagsIf } from './flags.ts';
 import { JumpCache } from './jump-cache.ts';
 import { isPure } from './liveness.ts';
@@ -55,6 +56,7 @@ const STATEMENTS: Readonly<Partial<Record<Op, Statement>>> = {
   [Op.Flags]: setFlags,
   [Op.FlagsIf]: setFlagsIf,
   [Op.SetXmm]: setXmm,
+  [Op.Float]: float,
   ...MEMORY_OPS,
   ...CALL_OPS,
 };

@@ -9,6 +9,7 @@ import { type MappedFile, type MmStruct, Vm, type Vma } from '../include/linux/m
 import type { Kernel } from '../init/kernel.ts';
 import { spinLock, spinUnlock } from '../kernel/locking/spinlock.ts';
 import { rcuReadLock, rcuReadUnlock } from '../kernel/rcu/tree_plugin.ts';
+import { PageKind } from './mem_map.ts';
 import { addFilePages } from './rmap.ts';
 
 /** fault_around_bytes: 64 KiB. */
@@ -20,7 +21,7 @@ export function cachedPage(kernel: Kernel, file: MappedFile, index: number): num
   if (cached !== undefined) return cached;
   const offset = index * PAGE_BYTES;
   if (offset >= file.bytes.length) return -1;
-  const frame = kernel.buddy.allocatePage();
+  const frame = kernel.buddy.allocatePage(PageKind.FILE);
   if (frame < 0) return -1;
   const physical = frame << PAGE_SHIFT;
   kernel.memory.zeroPage(physical);
@@ -85,7 +86,7 @@ export function mapFilePages(kernel: Kernel, mm: MmStruct, vma: Vma, address: nu
   cpu.runCalls(F.pfn_pte, 19 * count, count);
   cpu.runCalls(F._compound_head, 6 * count, count);
   cpu.runCalls(F.add_mm_counter_fast, 7 * count, count);
-  addFilePages(cpu, frames);
+  addFilePages(kernel, frames);
   cpu.runCalls(F.native_set_pte, 2 * count, count);
   mm.rss += frames.length;
   if (mm.rss > mm.rssMax) mm.rssMax = mm.rss;

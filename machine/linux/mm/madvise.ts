@@ -66,7 +66,7 @@ export function doMadvise(
     if (acts) {
       cpu.run(F.madvise_dontneed_free_valid_vma, 11);
       cpu.run(F.userfaultfd_remove, 30);
-      zapPageRange(kernel, mm, vma, from, to);
+      zapPageRange(kernel, mm, from, to);
     }
     address = to;
   }

@@ -23,7 +23,7 @@ import {
 } from '../lib/maple_tree.ts';
 import { pageAlign } from './align.ts';
 import { doMunmapLocked } from './munmap.ts';
-import { canMerge, type VmaShape, vmAreaAlloc } from './vma.ts';
+import { adoptAnonVma, canJoin, canMerge, type VmaShape, vmAreaAlloc } from './vma.ts';
 
 /** vm.mmap_min_addr */
 const MMAP_MIN_ADDR = 65536;
@@ -201,7 +201,7 @@ function mmapRegion(kernel: Kernel, mm: MmStruct, shape: VmaShape): number {
     const error = doMunmapLocked(kernel, mm, start, end);
     if (error < 0) return error;
   }
-  if ((shape.flags & Vm.ACCOUNT) !== 0) vmEnoughMemory(kernel);
+  if ((shape.flags & Vm.ACCOUNT) !== 0) vmEnoughMemory(kernel, 0);
   masNext(cpu);
   masPrev(cpu);
   if (extendNeighbour(kernel, mm, shape)) {
@@ -232,13 +232,15 @@ function finishMapping(kernel: Kernel, mm: MmStruct, pages: number): void {
   mm.totalVm += pages;
 }
 
-function vmEnoughMemory({ cpu }: Kernel): void {
+/** security_vm_enough_memory_mm: whether `pages` more may be promised. */
+export function vmEnoughMemory({ cpu }: Kernel, pages: number): boolean {
   cpu.run(F.security_vm_enough_memory_mm, 36);
   cpu.indirect(2);
   cpu.run(F.cap_vm_enough_memory, 10);
   cpu.run(F.bpf_lsm_vm_enough_memory, 3);
   cpu.run(F.__vm_enough_memory, 26);
   cpu.run(F.percpu_counter_add_batch, 21);
+  return pages >= 0;
 }
 
 /** vma_expand: the mapping before or after takes the new range in. */
@@ -256,12 +258,9 @@ function extendNeighbour(kernel: Kernel, mm: MmStruct, shape: VmaShape): boolean
   cpu.run(F.vma_expand, 120);
   const nodes = masPreallocate(kernel, caches.mapleNode);
   if (nodes === null) return false;
-  if (joinsBefore && joinsAfter && (before.anonVma === 0 || after.anonVma === 0)) {
+  if (joinsBefore && joinsAfter && canJoin(before, after)) {
     before.end = after.end;
-    if (before.anonVma === 0) {
-      before.anonVma = after.anonVma;
-      before.anonChain = after.anonChain;
-    }
+    adoptAnonVma(kernel, before, after);
     mm.vmas.remove(after);
     caches.vma.free(kernel, after.address);
   } else if (joinsBefore) {
@@ -320,7 +319,7 @@ function growBreak(kernel: Kernel, mm: MmStruct, current: number, wanted: number
   if (!isFree(mm, current, wanted - current + PAGE_BYTES)) return false;
   cpu.run(F.do_brk_flags, 108);
   cpu.run(F.may_expand_vm, 21);
-  vmEnoughMemory(kernel);
+  vmEnoughMemory(kernel, 0);
   const index = mm.vmas.indexAbove(current - 1);
   const before = mm.vmas.list[index];
   cpu.run(F.can_vma_merge_after, 37);

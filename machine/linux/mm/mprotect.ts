@@ -3,7 +3,7 @@ import { findPte, NX_HIGH, Pte, readLow, writeEntry } from '../arch/x86/mm/pgtab
 import { flushTlbMmRange } from '../arch/x86/mm/tlbflush.ts';
 import { TASK_SIZE } from '../arch/x86/model/address-map.ts';
 import { F } from '../arch/x86/model/generated/function-ids.ts';
-import { PAGE_BYTES } from '../arch/x86/model/physical-memory.ts';
+import { PAGE_BYTES, PAGE_SHIFT } from '../arch/x86/model/physical-memory.ts';
 import { Errno } from '../include/uapi/asm-generic/errno.ts';
 import { Prot } from '../include/uapi/asm-generic/mman.ts';
 import { type MmStruct, Vm, type Vma } from '../include/linux/mm_types.ts';
@@ -12,6 +12,7 @@ import { downWriteKillable, upWrite } from '../kernel/locking/rwsem.ts';
 import { spinLock, spinUnlock } from '../kernel/locking/spinlock.ts';
 import { masFind, masFindNext, masPrev, masWalk } from '../lib/maple_tree.ts';
 import { pageAlign } from './align.ts';
+import { PageFlag } from './mem_map.ts';
 import { absorbNext, canMerge, lookAround, splitVma } from './vma.ts';
 
 /** do_mprotect_pkey */
@@ -156,7 +157,7 @@ function changeProtection(
     cpu.run(F.__ptep_modify_prot_start, 3);
     cpu.run(F.__ptep_modify_prot_commit, 5);
     cpu.run(F.native_set_pte, 2);
-    writeEntry(memory, entry, protectedLow(low, flags), high);
+    writeEntry(memory, entry, protectedLow(kernel, low, flags), high);
   }
   spinUnlock(cpu);
   cpu.run(F.change_protection, scanned === 0 ? 220 : 466 + 7 * scanned + 77 * changed);
@@ -164,11 +165,16 @@ function changeProtection(
   return changed;
 }
 
-/** Write permission comes back by a fault, except on pages known to be private and dirty. */
-function protectedLow(low: number, flags: number): number {
+/**
+ * change_pte_range for one entry. Write permission comes back by a fault, except on pages that this
+ * address space alone has (can_change_pte_writable).
+ */
+function protectedLow({ buddy }: Kernel, low: number, flags: number): number {
   let bits = low & ~(Pte.WRITE | Pte.USER);
   if ((flags & Vm.ACCESS) !== 0) bits |= Pte.USER;
-  const private_ = (low & Pte.DIRTY) !== 0 && (low & Pte.SPECIAL) === 0;
-  if ((flags & Vm.WRITE) !== 0 && private_) bits |= Pte.WRITE;
-  return bits;
+  if ((flags & Vm.WRITE) === 0 || (low & Pte.SPECIAL) !== 0) return bits;
+  if ((flags & Vm.SHARED) !== 0) return bits | Pte.WRITE;
+  const exclusive =
+    (buddy.pages.flags[(low & Pte.FRAME) >>> PAGE_SHIFT] & PageFlag.EXCLUSIVE) !== 0;
+  return exclusive ? bits | Pte.WRITE : bits;
 }

@@ -35,7 +35,6 @@ import {
 } from '../lib/maple_tree.ts';
 import { pageAlign } from './align.ts';
 import { modKernelPageState } from './memcontrol.ts';
-import { ownsFrame } from './memory.ts';
 import { unlinkAnonVmas, pageRemoveRmap } from './rmap.ts';
 import { lruAddDrain, releasePages } from './swap.ts';
 import { splitVma, vmAreaFree } from './vma.ts';
@@ -133,7 +132,7 @@ function unmapRegion(
   cpu.run(F.unmap_vmas, 67);
   for (const vma of vmas) {
     condResched(cpu);
-    unmapSingle(kernel, mm, vma, vma.start, vma.end, gather);
+    unmapSingle(kernel, mm, vma.start, vma.end, gather);
     cpu.run(F.mas_find, 11);
   }
   freePgtables(kernel, mm, vmas, gather);
@@ -151,20 +150,14 @@ export function unmapAll(kernel: Kernel, mm: MmStruct, end: number): void {
 }
 
 /** zap_page_range_single: madvise(MADV_DONTNEED). */
-export function zapPageRange(
-  kernel: Kernel,
-  mm: MmStruct,
-  vma: Vma,
-  start: number,
-  end: number,
-): void {
+export function zapPageRange(kernel: Kernel, mm: MmStruct, start: number, end: number): void {
   const { cpu } = kernel;
   cpu.run(F.zap_page_range_single, 79);
   lruAddDrain(kernel, mm);
   cpu.run(F.tlb_gather_mmu, 21);
   condResched(cpu);
   const gather: MmuGather = { userFrames: [], tableFrames: [], flush: false };
-  unmapSingle(kernel, mm, vma, start, end, gather);
+  unmapSingle(kernel, mm, start, end, gather);
   tlbFinish(kernel, mm, gather, start, end);
 }
 
@@ -172,7 +165,6 @@ export function zapPageRange(
 function unmapSingle(
   kernel: Kernel,
   mm: MmStruct,
-  vma: Vma,
   start: number,
   end: number,
   gather: MmuGather,
@@ -193,7 +185,7 @@ function unmapSingle(
     for (let address = at; address < stop; address += PAGE_BYTES) {
       const entry = findPte(memory, mm.pgd, address);
       ptes++;
-      zapPte(kernel, mm, vma, address, entry, gather);
+      zapPte(kernel, mm, entry, gather);
     }
     cpu.run(F.sync_mm_rss, 54);
     spinUnlock(cpu);
@@ -232,14 +224,7 @@ function missingSpan(
   return { present: true, bytes: 2 ** 21 };
 }
 
-function zapPte(
-  kernel: Kernel,
-  mm: MmStruct,
-  vma: Vma,
-  address: number,
-  entry: number,
-  gather: MmuGather,
-): void {
+function zapPte(kernel: Kernel, mm: MmStruct, entry: number, gather: MmuGather): void {
   const { cpu, memory } = kernel;
   const low = readLow(memory, entry);
   if (low === 0) return;
@@ -250,10 +235,10 @@ function zapPte(
   const frame = (low & Pte.FRAME) >>> PAGE_SHIFT;
   cpu.run(F.vm_normal_page, 24);
   cpu.runCalls(F._compound_head, 12, 2);
-  pageRemoveRmap(cpu, frame);
+  pageRemoveRmap(kernel, frame);
   cpu.run(F.__tlb_remove_page_size, 10);
   mm.rss--;
-  if (ownsFrame(vma, low, address)) gather.userFrames.push(frame);
+  gather.userFrames.push(frame);
 }
 
 /** free_pgtables: frees tables that no remaining mapping can need. */
@@ -269,7 +254,7 @@ function freePgtables(kernel: Kernel, mm: MmStruct, vmas: readonly Vma[], gather
   const first = vmas[0];
   const index = mm.vmas.indexAbove(first.start);
   const floor = index > 0 ? mm.vmas.list[index - 1].end : 0;
-  const next = index < mm.vmas.list.length ? mm.vmas.list[index].start : TASK_SIZE;
+  const next = index < mm.vmas.list.length ? mm.vmas.list[index].start : Infinity;
   freePgdRange(
     kernel,
     mm,

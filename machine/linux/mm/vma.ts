@@ -3,20 +3,19 @@
  * __vma_adjust) and kernel/fork.c (vm_area_alloc).
  */
 import { F } from '../arch/x86/model/generated/function-ids.ts';
-import type { MmStruct, Vma } from '../include/linux/mm_types.ts';
+import type { AnonVma, MmStruct, Vma } from '../include/linux/mm_types.ts';
 import type { Kernel } from '../init/kernel.ts';
-import { downWrite, upWrite } from '../kernel/locking/rwsem.ts';
-import { listDelEntryValid } from '../lib/list_debug.ts';
 import { masDestroyEmpty, masPreallocate, masStorePrealloc, mtFind } from '../lib/maple_tree.ts';
+import { anonVmaClone, unlinkAnonVmas } from './rmap.ts';
 
-export type VmaShape = Omit<Vma, 'address' | 'anonVma' | 'anonChain'>;
+export type VmaShape = Omit<Vma, 'address' | 'anonVma' | 'anonChains'>;
 
 /** vm_area_alloc: a mapping that is in no tree yet, or null without memory. */
 export function vmAreaAlloc(kernel: Kernel, shape: VmaShape): Vma | null {
   kernel.cpu.run(F.vm_area_alloc, 21);
   const address = kernel.caches.vma.allocate(kernel);
   if (address < 0) return null;
-  return { ...shape, address, anonVma: 0, anonChain: 0 };
+  return { ...shape, address, anonVma: null, anonChains: [] };
 }
 
 export function vmAreaFree(kernel: Kernel, vma: Vma): void {
@@ -28,9 +27,23 @@ export function vmAreaFree(kernel: Kernel, vma: Vma): void {
 export function canMerge(left: Vma | VmaShape, right: Vma | VmaShape): boolean {
   if (left.end !== right.start || left.flags !== right.flags) return false;
   if (left.file !== right.file || left.special !== null || right.special !== null) return false;
-  if (left.name !== right.name) return false;
+  if (left.name !== right.name || !canJoin(left, right)) return false;
   return left.pgoff + (left.end - left.start) / 4096 === right.pgoff;
 }
+
+/** is_mergeable_anon_vma: the pages of both may belong to one anon_vma. */
+export function canJoin(left: Vma | VmaShape, right: Vma | VmaShape): boolean {
+  const [a, b] = [anonVmaOf(left), anonVmaOf(right)];
+  if (a === b) return true;
+  if (a !== null && b !== null) return false;
+  // A mapping that was forked has chains to its ancestors, which the other would not have.
+  const owner = a === null ? right : left;
+  return isLinked(owner) && owner.anonChains.length === 1;
+}
+
+const anonVmaOf = (vma: Vma | VmaShape): AnonVma | null => (isLinked(vma) ? vma.anonVma : null);
+
+const isLinked = (vma: Vma | VmaShape): vma is Vma => 'anonChains' in vma;
 
 /**
  * __split_vma at `address`, strictly inside: the mapping keeps the part below (`upper` 'new') or
@@ -43,15 +56,17 @@ export function splitVma(kernel: Kernel, mm: MmStruct, vma: Vma, address: number
   const object = caches.vma.allocate(kernel);
   if (object < 0) return null;
   cpu.run(F.vma_dup_policy, 10);
-  cpu.run(F.anon_vma_clone, 28);
   const upper: Vma = {
     ...vma,
     start: address,
     pgoff: vma.pgoff + (address - vma.start) / 4096,
     address: object,
-    anonVma: 0,
-    anonChain: 0,
+    anonChains: [],
   };
+  if (!anonVmaClone(kernel, upper, vma, false)) {
+    caches.vma.free(kernel, object);
+    return null;
+  }
   cpu.run(F.__vma_adjust, 138);
   mtFind(cpu, mm.vmas, address, true);
   const nodes = masPreallocate(kernel, caches.mapleNode);
@@ -92,22 +107,17 @@ export function absorbNext(
   return true;
 }
 
-/** The joined mapping keeps one anon_vma; that of `right` goes if there are two. */
-function adoptAnonVma(kernel: Kernel, left: Vma, right: Vma): void {
-  const { cpu, caches } = kernel;
-  if (left.anonVma === 0) {
+/** The joined mapping is in every tree that `right` was in. */
+export function adoptAnonVma(kernel: Kernel, left: Vma, right: Vma): void {
+  if (left.anonVma === null && right.anonVma !== null) {
+    // Both hold the same pages from here on; the chains simply change hands.
     left.anonVma = right.anonVma;
-    left.anonChain = right.anonChain;
+    left.anonChains = right.anonChains;
+    right.anonVma = null;
+    right.anonChains = [];
     return;
   }
-  if (right.anonVma === 0) return;
-  cpu.run(F.unlink_anon_vmas, 82);
-  downWrite(cpu, right.anonVma);
-  cpu.run(F.anon_vma_interval_tree_remove, 48);
-  listDelEntryValid(cpu);
-  upWrite(cpu, right.anonVma);
-  caches.anonVma.freeQuietly(right.anonVma);
-  caches.anonVmaChain.free(kernel, right.anonChain);
+  if (right.anonVma !== null) unlinkAnonVmas(kernel, right);
 }
 
 /** vma_merge's look at the two neighbours. */

@@ -35,7 +35,7 @@ describe('the buddy allocator', () => {
   it('hands out every frame once, in any mix of orders, and joins everything again', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 10 }), { maxLength: 60 }), (orders) => {
-        const buddy = new BuddyAllocator();
+        const buddy = new BuddyAllocator(4096);
         buddy.addRange(1, 4096);
         expect(buddy.freePages).toBe(4095);
         const taken = new Set<number>();
@@ -61,7 +61,7 @@ describe('the buddy allocator', () => {
   });
 
   it('says when it is empty', () => {
-    const buddy = new BuddyAllocator();
+    const buddy = new BuddyAllocator(4096);
     buddy.addRange(0, 3);
     const frames = [buddy.allocatePage(), buddy.allocatePage(), buddy.allocatePage()];
     expect(new Set(frames).size).toBe(3);

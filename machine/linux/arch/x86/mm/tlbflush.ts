@@ -4,8 +4,10 @@
  * and, 4 KiB above, the user's, and two PCIDs. Omits: lazy TLB, shootdown to other CPUs.
  */
 import { Cause } from '../../../../core/ledger/cause.ts';
+import type { Task } from '../../../include/linux/sched.ts';
 import type { MmStruct } from '../../../include/linux/mm_types.ts';
 import type { Kernel } from '../../../init/kernel.ts';
+import type { Rq } from '../../../kernel/sched/sched.ts';
 import { PerCpu } from '../model/address-map.ts';
 import { F } from '../model/generated/function-ids.ts';
 
@@ -24,8 +26,22 @@ const userPcid = (kernel: Kernel, mm: MmStruct): number =>
 /** Loads the address space without a charge: at boot, exec and exit. */
 export function loadAddressSpace(kernel: Kernel, mm: MmStruct | null): void {
   const { hardware } = kernel.cpu;
+  kernel.rqs[kernel.cpu.number].activeMm = mm;
   if (mm === null) hardware.loadCr3(kernel.swapperPgd, 0, false, 'both');
   else hardware.loadCr3(mm.pgd, kernelPcid(kernel, mm), false, 'both');
+}
+
+/** switch_mm_irqs_off: the address space of `next`; a kernel thread keeps its predecessor's. */
+export function switchMm(kernel: Kernel, rq: Rq, next: Task): void {
+  const { cpu } = kernel;
+  const { mm } = next;
+  if (mm === null || mm === rq.activeMm) return;
+  rq.activeMm = mm;
+  cpu.run(F.switch_mm_irqs_off, 38);
+  cpu.write(mm.address + 128);
+  cpu.writePerCpu(PerCpu.CR3_STATE);
+  cpu.charge(Cause.TRANSITION, cpu.ticks.cr3Write);
+  cpu.hardware.loadCr3(mm.pgd, kernelPcid(kernel, mm), kernel.config.pcid, 'both');
 }
 
 /** The first way to user mode after exec, without a charge. */

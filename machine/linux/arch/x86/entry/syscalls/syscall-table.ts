@@ -41,11 +41,12 @@ import {
 } from '../../../../kernel/time/posix-timers.ts';
 import { sysBrk, sysMadvise, sysMmap, sysMprotect, sysMunmap } from '../../../../mm/syscalls.ts';
 import { sysArchPrctl } from '../../kernel/process_64.ts';
+import type { Sleeping } from '../../../../include/linux/sched.ts';
 import type { SyscallArguments } from '../syscall-arguments.ts';
 import { argumentsOf, type SyscallArgument } from './syscall-64.ts';
 
-/** A plain function cannot sleep; calls that may will be generators. */
-export type SyscallHandler = (kernel: Kernel, args: SyscallArguments) => number;
+/** A call that may sleep returns a generator; it must read its arguments before it yields. */
+export type SyscallHandler = (kernel: Kernel, args: SyscallArguments) => number | Sleeping<number>;
 
 export type SyscallSupport = 'full' | 'partial' | 'none';
 
