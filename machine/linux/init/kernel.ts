@@ -16,7 +16,8 @@ import type { PageSource } from '../mm/page_alloc.ts';
 import type { KmemCaches } from '../mm/slab_common.ts';
 import type { KernelStacks } from '../mm/vmalloc.ts';
 import type { Tracepoints } from '../trace/tracepoints.ts';
-import type { Rq, SchedClass } from '../kernel/sched/sched.ts';
+import type { SchedState } from '../kernel/sched/entities.ts';
+import type { Rq } from '../kernel/sched/sched.ts';
 import type { SignalCause } from '../kernel/signal.ts';
 import type { KernelConfig } from './config.ts';
 
@@ -56,7 +57,7 @@ export interface Kernel extends PageSource {
   readonly stacks: KernelStacks;
   readonly ledger: Ledger;
   readonly rqs: readonly Rq[];
-  readonly schedClass: SchedClass;
+  readonly sched: SchedState;
   /** arch/x86/kernel/irq.ts: one interrupt on the CPU that runs, with what its handler does. */
   readonly interrupt: (kernel: Kernel, gate: InterruptGate, handler: () => void) => void;
   readonly coreMHz: number;

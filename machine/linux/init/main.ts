@@ -5,7 +5,6 @@
  */
 import { assert, MachineBug } from '../../core/assert.ts';
 import type { ElfError } from '../../core/elf/elf-file.ts';
-import { EventQueue } from '../../core/event-queue.ts';
 import { Context } from '../../core/ledger/context.ts';
 import type { Ledger } from '../../core/ledger/ledger.ts';
 import type { SymbolTable } from '../../core/ledger/symbols.ts';
@@ -17,7 +16,6 @@ import { type BootMemory, setupMemory } from '../arch/x86/kernel/setup.ts';
 import { interrupt } from '../arch/x86/kernel/irq.ts';
 import { readTsc } from '../arch/x86/kernel/tsc.ts';
 import { loadUserSpace } from '../arch/x86/mm/tlbflush.ts';
-import { PerCpu } from '../arch/x86/model/address-map.ts';
 import { KernelCpu } from '../arch/x86/model/kernel-cpu.ts';
 import { KernelText } from '../arch/x86/model/kernel-text.ts';
 import { type KernelCycles, KernelTicks } from '../arch/x86/model/kernel-ticks.ts';
@@ -28,10 +26,14 @@ import type { ExecError, ExecRequest } from '../fs/exec-errors.ts';
 import { execve } from '../fs/exec.ts';
 import { openStandardFiles } from '../fs/standard-files.ts';
 import type { Task } from '../include/linux/sched.ts';
-import { createTask } from '../kernel/fork.ts';
-import { spinLockAt } from '../kernel/locking/spinlock.ts';
-import { fifoClass } from '../kernel/sched/fifo.ts';
-import { Enqueue, type Rq } from '../kernel/sched/sched.ts';
+import { createTask, type TaskSource } from '../kernel/fork.ts';
+import {
+  createRunQueue,
+  createSchedState,
+  type KernelHolder,
+  schedReady,
+} from '../kernel/sched/boot.ts';
+import { startFirstTask } from '../kernel/sched/core.ts';
 import { startTick } from '../kernel/time/tick-sched.ts';
 import { createTimekeeper, publish } from '../kernel/time/timekeeping.ts';
 import { KernelStacks } from '../mm/vmalloc.ts';
@@ -43,6 +45,13 @@ import {
   SCHED_PROCESS_EXIT,
   SYSCALLS,
 } from '../trace/specs.ts';
+import {
+  SCHED_MIGRATE_TASK,
+  SCHED_STAT_RUNTIME,
+  SCHED_SWITCH,
+  SCHED_WAKEUP,
+  SCHED_WAKING,
+} from '../trace/sched-specs.ts';
 import type { Tracepoints } from '../trace/tracepoints.ts';
 import type { TableSpec } from '../../core/trace/event-table.ts';
 import type { KernelConfig } from './config.ts';
@@ -124,13 +133,13 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
   const caches = new KmemCaches();
   const tasks: Task[] = [];
   const stacks = new KernelStacks(memory, buddy, early.swapperPgd);
-  const source = { cpu, memory, buddy, caches, tasks, stacks };
-  const idles = kernelCpus.map(({ number }) => {
-    const idle = createTask(source, { pid: 0, parent: null, comm: `swapper/${number}` });
-    idle.cpu = number;
-    return idle;
-  });
-  const init = createTask(source, { pid: 1, parent: idles[0], comm: 'init' });
+  const holder: KernelHolder = { kernel: null };
+  const sched = createSchedState(config, cpus, holder);
+  const source = { cpu, memory, buddy, caches, tasks, stacks, sched };
+  const rqs = kernelCpus.map((each) =>
+    createRunQueue(sched, each, () => createIdle(source, each.number)),
+  );
+  const init = createTask(source, { pid: 1, parent: null, comm: 'init' });
   cpu.stackTop = init.stackTop;
   const vdso = config.vdso
     ? initVdso(memory, buddy, { features: options.features, hz: config.hz })
@@ -148,8 +157,7 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
     config,
     platform,
     ledger,
-    rqs: kernelCpus.map((each, number) => runQueue(each, idles[number])),
-    schedClass: fifoClass(cpus),
+    rqs,
     interrupt,
     coreMHz: options.coreMHz,
     trace: tracepoints(options),
@@ -171,6 +179,7 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
     target: null,
     ended: false,
   };
+  schedReady(holder, kernel);
   publish(kernel);
   for (const each of kernelCpus) {
     // Booting is not part of any run: what setting up was charged is dropped.
@@ -178,6 +187,11 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
     each.warmText();
   }
   return { kernel, init };
+}
+
+/** init_idle's task: pid 0 on each CPU. */
+function createIdle(source: TaskSource, cpu: number): Task {
+  return createTask(source, { pid: 0, parent: null, comm: `swapper/${cpu}`, cpu });
 }
 
 function bringUpCpus(options: KernelOptions, early: BootMemory): KernelCpu[] {
@@ -192,22 +206,6 @@ function bringUpCpus(options: KernelOptions, early: BootMemory): KernelCpu[] {
     const perCpu = early.perCpu[number];
     return new KernelCpu({ platform, number, ticks, text, ledger, perCpu });
   });
-}
-
-/** sched_init: the CPU runs its idle task. */
-function runQueue(cpu: KernelCpu, idle: Task): Rq {
-  cpu.stackTop = idle.stackTop;
-  return {
-    cpu,
-    events: new EventQueue(),
-    lock: spinLockAt(cpu.perCpu + PerCpu.RUN_QUEUE),
-    idle,
-    curr: idle,
-    activeMm: null,
-    needResched: false,
-    nrRunning: 0,
-    tick: null,
-  };
 }
 
 function startTarget(
@@ -239,11 +237,7 @@ function enterUserMode(kernel: Kernel, target: Task): void {
   const [rq] = kernel.rqs;
   const { mm } = target;
   if (mm === null) throw new MachineBug('a program has an address space');
-  kernel.schedClass.enqueueTask(kernel, rq, target, Enqueue.NEW);
-  kernel.schedClass.setNextTask(kernel, rq, target);
-  target.onRq = true;
-  rq.nrRunning = 1;
-  rq.curr = target;
+  startFirstTask(kernel, rq, target);
   loadUserSpace(kernel, mm);
   kernel.cpu.leave();
   startTick(kernel, rq, rq.cpu.clock);
@@ -258,6 +252,11 @@ function tracepoints({ events, trace }: KernelOptions): Tracepoints {
     schedProcessExec: table(SCHED_PROCESS_EXEC),
     schedProcessExit: table(SCHED_PROCESS_EXIT),
     irqHandler: table(IRQ_HANDLER),
+    schedSwitch: table(SCHED_SWITCH),
+    schedWaking: table(SCHED_WAKING),
+    schedWakeup: table(SCHED_WAKEUP),
+    schedMigrateTask: table(SCHED_MIGRATE_TASK),
+    schedStatRuntime: table(SCHED_STAT_RUNTIME),
   };
 }
 

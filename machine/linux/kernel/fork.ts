@@ -12,6 +12,7 @@ import type { SignalAction, Task } from '../include/linux/sched.ts';
 import { Sig } from '../include/uapi/asm-generic/signal.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { VmaTree } from '../lib/maple_tree.ts';
+import { createTaskSched, schedFork } from './sched/init.ts';
 import { PageKind } from '../mm/mem_map.ts';
 
 /** ASIDs that a PCID has room for, below the bit that names the user's half. */
@@ -20,12 +21,20 @@ const ASIDS = 2047;
 const noAction = (): SignalAction => ({ handler: 0n, flags: 0n, restorer: 0n, mask: 0n });
 
 /** What boot needs to make a task before there is a current one. */
-export type TaskSource = Pick<Kernel, 'cpu' | 'memory' | 'buddy' | 'caches' | 'tasks' | 'stacks'>;
+export type TaskSource = Pick<
+  Kernel,
+  'cpu' | 'memory' | 'buddy' | 'caches' | 'tasks' | 'stacks' | 'sched'
+>;
 
 /** copy_process's allocations: a task without address space or files. */
 export function createTask(
   kernel: TaskSource,
-  options: { readonly pid: number; readonly parent: Task | null; readonly comm: string },
+  options: {
+    readonly pid: number;
+    readonly parent: Task | null;
+    readonly comm: string;
+    readonly cpu?: number;
+  },
 ): Task {
   const { caches, tasks, cpu, stacks } = kernel;
   const address = caches.task.allocate(kernel);
@@ -36,7 +45,7 @@ export function createTask(
   const stackTop = stacks.allocate();
   const least = Math.min(address, signal, pidAddress, credAddress, filesAddress, stackTop);
   assert(least >= 0, 'room for a task');
-  const task: Task = {
+  const draft = {
     address,
     pid: options.pid,
     tgid: options.pid,
@@ -47,12 +56,10 @@ export function createTask(
     stackTop,
     signal: { address: signal, actions: Array.from({ length: Sig.MAX + 1 }, noAction) },
     comm: options.comm,
-    state: 'S',
+    state: 'S' as const,
     thread: new Uint32Array(THREAD_WORDS),
     work: null,
     call: null,
-    cpu: 0,
-    onRq: false,
     signalPending: false,
     mm: null,
     files: [],
@@ -65,7 +72,30 @@ export function createTask(
     startTick: cpu.now,
     exitTick: null,
   };
+  const task = withSched(kernel, draft, options);
   tasks.push(task);
+  return task;
+}
+
+/** Where the scheduler's entity lies in a task_struct. */
+const ENTITY_OFFSET = 128;
+
+/** sched_fork. `cpu` is where an idle task belongs. */
+function withSched(
+  { sched }: TaskSource,
+  draft: Omit<Task, 'sched'>,
+  options: { readonly parent: Task | null; readonly cpu?: number },
+): Task {
+  const task = draft as Task & { sched: Task['sched'] };
+  const parent = options.parent?.sched;
+  task.sched = createTaskSched({
+    task,
+    group: parent?.group ?? sched.root,
+    cpu: options.cpu ?? parent?.cpu ?? 0,
+    cpusMask: sched.cpus & ~sched.settings.isolated,
+    entityOffset: ENTITY_OFFSET,
+  });
+  if (parent !== undefined) schedFork(task.sched, parent);
   return task;
 }
 

@@ -11,9 +11,9 @@ export function kthreadRun(
   body: () => Sleeping<never>,
 ): Task {
   const { pid, comm, cpu } = options;
-  const task = createTask(kernel, { pid, comm, parent: null });
+  const task = createTask(kernel, { pid, comm, parent: null, cpu });
   task.work = body();
-  task.cpu = cpu;
+  task.sched.cpusMask = 1 << cpu;
   wakeUpNewTask(kernel, task);
   return task;
 }

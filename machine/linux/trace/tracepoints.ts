@@ -7,4 +7,9 @@ export interface Tracepoints {
   readonly schedProcessExec: EventTable | null;
   readonly schedProcessExit: EventTable | null;
   readonly irqHandler: EventTable | null;
+  readonly schedSwitch: EventTable | null;
+  readonly schedWaking: EventTable | null;
+  readonly schedWakeup: EventTable | null;
+  readonly schedMigrateTask: EventTable | null;
+  readonly schedStatRuntime: EventTable | null;
 }

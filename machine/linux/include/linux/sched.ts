@@ -3,6 +3,7 @@ import type { Ticks } from '../../../core/units.ts';
 import type { Registers } from '../../arch/x86/model/registers.ts';
 import type { FileStruct } from './fs.ts';
 import type { MmStruct } from './mm_types.ts';
+import type { TaskSched } from '../../kernel/sched/entities.ts';
 
 /** Kernel code that may sleep: it yields where schedule() takes it off the CPU. */
 export type Sleeping<T> = Generator<undefined, T, undefined>;
@@ -59,10 +60,8 @@ export interface Task {
   work: Sleeping<undefined> | null;
   /** The system call that `work` is about, if it is about one. */
   call: PendingCall | null;
-  /** The CPU that it runs on, or ran on last. */
-  cpu: number;
-  /** Whether it is on that CPU's run queue, the running one included. */
-  onRq: boolean;
+  /** What the scheduler keeps of it: policy, CPU, queue state. */
+  readonly sched: TaskSched;
   /** TIF_SIGPENDING: a signal may have to be acted on before user mode goes on. */
   signalPending: boolean;
   mm: MmStruct | null;

@@ -91,7 +91,11 @@ export interface SchedAttributes {
 }
 
 /** __sched_setscheduler. False when the deadline bandwidth does not fit. */
-export function setScheduler(host: SchedHost, task: SchedTask, attributes: SchedAttributes): boolean {
+export function setScheduler(
+  host: SchedHost,
+  task: SchedTask,
+  attributes: SchedAttributes,
+): boolean {
   const { sched } = task;
   const { policy, nice, rtPriority, runtimeNs, deadlineNs } = attributes;
   const isDeadline = policy === Policy.DEADLINE;

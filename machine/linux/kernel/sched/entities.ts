@@ -182,6 +182,8 @@ export interface TaskSched {
   /** Queued (or running); false while asleep or throttled by its own class. */
   onRq: boolean;
   onCpu: boolean;
+  /** It has just come back to a CPU: the way to user mode restores its registers. */
+  resumed: boolean;
   /** Allowed CPUs, a bit each. */
   cpusMask: number;
   group: TaskGroup;

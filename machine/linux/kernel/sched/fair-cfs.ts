@@ -42,11 +42,7 @@ function ahead(host: SchedHost, curr: SchedEntity, se: SchedEntity): -1 | 0 | 1 
   return lead > wakeupGran(host, se) ? 1 : 0;
 }
 
-function pick(
-  host: SchedHost,
-  cfsRq: CfsRq,
-  running: SchedEntity | null,
-): SchedEntity | null {
+function pick(host: SchedHost, cfsRq: CfsRq, running: SchedEntity | null): SchedEntity | null {
   const { timeline } = cfsRq;
   const curr = running;
   let left = timeline.first;

@@ -48,11 +48,7 @@ function holdsEligible(cfsRq: CfsRq, se: SchedEntity | undefined): boolean {
 }
 
 /** pick_eevdf */
-function pick(
-  { sched }: SchedHost,
-  cfsRq: CfsRq,
-  running: SchedEntity | null,
-): SchedEntity | null {
+function pick({ sched }: SchedHost, cfsRq: CfsRq, running: SchedEntity | null): SchedEntity | null {
   const { timeline } = cfsRq;
   const curr = running !== null && isEligible(cfsRq, running.vruntime) ? running : null;
   if (timeline.first === null) return running;

@@ -51,12 +51,7 @@ export function updateCurr(host: SchedHost, cfsRq: CfsRq): void {
 }
 
 /** enqueue_entity */
-export function enqueueEntity(
-  host: SchedHost,
-  cfsRq: CfsRq,
-  se: SchedEntity,
-  flags: number,
-): void {
+export function enqueueEntity(host: SchedHost, cfsRq: CfsRq, se: SchedEntity, flags: number): void {
   const { cpu } = host;
   const policy = policyOf(host);
   const isCurr = cfsRq.curr === se;
@@ -94,12 +89,7 @@ export function chargeErase({ cpu }: SchedHost, steps: number): void {
 }
 
 /** dequeue_entity */
-export function dequeueEntity(
-  host: SchedHost,
-  cfsRq: CfsRq,
-  se: SchedEntity,
-  flags: number,
-): void {
+export function dequeueEntity(host: SchedHost, cfsRq: CfsRq, se: SchedEntity, flags: number): void {
   const { cpu } = host;
   const policy = policyOf(host);
   cpu.run(F.dequeue_entity, 95);

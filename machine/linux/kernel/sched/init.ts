@@ -6,7 +6,7 @@ import { FAIR } from './fair.ts';
 import { createCfsRq, createEntity } from './groups.ts';
 import { IDLE } from './idle-class.ts';
 import { Policy, PRIO_DEFAULT, setLoadWeight } from './prio.ts';
-import { createRtRq } from './rt.ts';
+import { createRtRq, RT } from './rt.ts';
 import type { CfsRq, Rq, SchedSettings, SchedTask, TaskGroup, TaskSched } from './entities.ts';
 
 /** Default slack of timers, in nanoseconds. */
@@ -69,6 +69,7 @@ export function createTaskSched(options: {
     cpu,
     onRq: false,
     onCpu: false,
+    resumed: false,
     cpusMask: options.cpusMask,
     group,
     se,
@@ -126,4 +127,24 @@ export function createRq(options: {
   rq.idle.sched.onCpu = true;
   rq.curr = rq.idle;
   return rq;
+}
+
+/** sched_fork: a child is scheduled as its parent, unless that asked otherwise. */
+export function schedFork(child: TaskSched, parent: TaskSched): void {
+  child.cpusMask = parent.cpusMask;
+  child.timerSlackNs = parent.timerSlackNs;
+  const isReset = parent.resetOnFork;
+  const isPlain = parent.policy === Policy.NORMAL || parent.policy === Policy.BATCH;
+  const keeps = !isReset && parent.policy !== Policy.DEADLINE;
+  child.policy = keeps ? parent.policy : Policy.NORMAL;
+  child.nice = isReset && (!isPlain || parent.nice < 0) ? 0 : parent.nice;
+  child.rtPriority = keeps ? parent.rtPriority : 0;
+  const isRealTime = child.policy === Policy.FIFO || child.policy === Policy.RR;
+  child.normalPrio = isRealTime ? 99 - child.rtPriority : PRIO_DEFAULT + child.nice;
+  child.prio = child.normalPrio;
+  child.schedClass = isRealTime ? RT : FAIR;
+  setLoadWeight(child.se.load, child.policy, child.nice);
+  child.se.slice = parent.se.slice;
+  child.se.customSlice = parent.se.customSlice;
+  child.se.vruntime = parent.se.vruntime;
 }

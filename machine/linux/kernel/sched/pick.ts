@@ -5,12 +5,11 @@
 import { F } from '../../arch/x86/model/generated/function-ids.ts';
 import { updateRqClock } from './clock.ts';
 import { DEADLINE, pullDl } from './deadline.ts';
-import { endIdle, newidleBalance, periodicBalance } from './fair-balance.ts';
+import { endIdle, newidleBalance } from './fair-balance.ts';
 import { FAIR } from './fair.ts';
 import { IDLE, STOP } from './idle-class.ts';
 import { deactivateTask } from './move.ts';
 import { pullRt, RT } from './rt.ts';
-import { reschedNow } from './resched.ts';
 import { Dequeue, type Rq, type SchedClass, type SchedHost, type SchedTask } from './entities.ts';
 
 /** From the most to the least urgent. */
@@ -87,16 +86,10 @@ export function chooseNext(host: SchedHost, rq: Rq, isSleeping: boolean): SchedT
   return next;
 }
 
-/** scheduler_tick, on the CPU of `rq`. */
-export function schedulerTick(host: SchedHost, rq: Rq): void {
-  const { cpu } = host;
+/** The part of scheduler_tick that runs under the queue's lock. */
+export function tickClasses(host: SchedHost, rq: Rq): void {
   const { curr } = rq;
-  cpu.run(F._raw_spin_lock, 7);
   updateRqClock(host, rq);
   curr.sched.schedClass.taskTick(host, rq, curr);
-  if (host.sched.settings.preempt === 'lazy' && rq.needReschedLazy) reschedNow(host, rq);
-  cpu.run(F.calc_global_load_tick, 9);
-  cpu.run(F._raw_spin_unlock, 6);
-  cpu.run(F.perf_event_task_tick, 30);
-  periodicBalance(host, rq);
+  host.cpu.run(F.calc_global_load_tick, 9);
 }

@@ -12,12 +12,7 @@ import { reschedNow } from './resched.ts';
 import { Enqueue, type Rq, type SchedHost, type SchedTask, WakeFlags } from './entities.ts';
 
 /** check_preempt_curr: a higher class preempts, the same class decides for itself. */
-export function checkPreemptCurr(
-  host: SchedHost,
-  rq: Rq,
-  task: SchedTask,
-  flags: number,
-): void {
+export function checkPreemptCurr(host: SchedHost, rq: Rq, task: SchedTask, flags: number): void {
   const { cpu } = host;
   const current = rq.curr.sched.schedClass;
   const own = task.sched.schedClass;
@@ -39,12 +34,7 @@ export function selectTaskRq(host: SchedHost, task: SchedTask, flags: number): n
 }
 
 /** ttwu_do_activate: onto the queue and, if it is more urgent, onto the CPU. */
-export function activateWoken(
-  host: SchedHost,
-  rq: Rq,
-  task: SchedTask,
-  flags: number,
-): void {
+export function activateWoken(host: SchedHost, rq: Rq, task: SchedTask, flags: number): void {
   host.cpu.run(F.ttwu_do_activate, 63);
   const migrated = (flags & Enqueue.MIGRATED) !== 0 ? Enqueue.MIGRATED : 0;
   activateTask(host, rq, task, Enqueue.WAKEUP | migrated);

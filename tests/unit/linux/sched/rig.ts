@@ -12,7 +12,8 @@ import {
   createTaskSched,
   defaultSettings,
 } from '../../../../machine/linux/kernel/sched/init.ts';
-import { chooseNext, schedulerTick } from '../../../../machine/linux/kernel/sched/pick.ts';
+import { periodicBalance } from '../../../../machine/linux/kernel/sched/fair-balance.ts';
+import { chooseNext, tickClasses } from '../../../../machine/linux/kernel/sched/pick.ts';
 import type {
   Rq,
   SchedHost,
@@ -168,7 +169,8 @@ export class SchedRig {
     const period = this.host.sched.settings.tickNs;
     this.events.schedule((Math.floor(this.now / period) + 1) * period, () => {
       this.cpuOf.number = rq.number;
-      schedulerTick(this.host, rq);
+      tickClasses(this.host, rq);
+      periodicBalance(this.host, rq);
       this.armTick(rq);
     });
   }

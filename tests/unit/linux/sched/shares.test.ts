@@ -80,7 +80,7 @@ describe.each(['eevdf', 'cfs'] as const)('%s', (fair) => {
     expect(total(heavy) / total(light)).toBeLessThan(10.5);
   });
 
-  it('an interactive task beside batch work runs as soon as it wakes up', () => {
+  it('an interactive task beside batch work runs soon after it wakes up', () => {
     const wait = (policy: Policy): number => {
       const rig = new SchedRig({ fair });
       for (let i = 0; i < 3; i++) rig.spawn(HOG, setTo(rig, { policy }));
@@ -90,7 +90,8 @@ describe.each(['eevdf', 'cfs'] as const)('%s', (fair) => {
       return rig.waited(shell);
     };
     expect(wait(Policy.IDLE)).toBeLessThanOrEqual(4 * MS);
-    expect(wait(Policy.BATCH)).toBeLessThanOrEqual(4 * MS);
+    // EEVDF lets each of the three have the slice that it began or is owed.
+    expect(wait(Policy.BATCH)).toBeLessThanOrEqual((fair === 'eevdf' ? 3 : 1) * 4 * MS);
   });
 
   it('spreads new tasks over the CPUs and keeps them even', () => {
@@ -232,7 +233,12 @@ describe('deadline', () => {
 
   it('refuses what does not fit', () => {
     const rig = new SchedRig();
-    const attributes = { ...NORMAL, policy: Policy.DEADLINE, deadlineNs: 10 * MS, periodNs: 10 * MS };
+    const attributes = {
+      ...NORMAL,
+      policy: Policy.DEADLINE,
+      deadlineNs: 10 * MS,
+      periodNs: 10 * MS,
+    };
     const [a, b] = [rig.spawn(HOG), rig.spawn(HOG)];
     expect(setScheduler(rig.host, a, { ...attributes, runtimeNs: 6 * MS })).toBe(true);
     expect(setScheduler(rig.host, b, { ...attributes, runtimeNs: 4 * MS })).toBe(false);
