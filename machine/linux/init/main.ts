@@ -25,8 +25,10 @@ import type { Platform } from '../arch/x86/model/platform.ts';
 import type { ExecError, ExecRequest } from '../fs/exec-errors.ts';
 import { execve } from '../fs/exec.ts';
 import { openStandardFiles } from '../fs/standard-files.ts';
+import { createFileSystems } from '../fs/super.ts';
+import type { Dentry } from '../include/linux/fs.ts';
 import type { Task } from '../include/linux/sched.ts';
-import { createTask, type TaskSource } from '../kernel/fork.ts';
+import { createTask, type TaskSource } from '../kernel/task.ts';
 import {
   createRunQueue,
   createSchedState,
@@ -34,6 +36,9 @@ import {
   schedReady,
 } from '../kernel/sched/boot.ts';
 import { startFirstTask } from '../kernel/sched/core.ts';
+import { Sig } from '../include/uapi/asm-generic/signal.ts';
+import { PidNamespace, startSession } from '../kernel/pid.ts';
+import type { Timekeeper } from '../include/linux/timekeeper_internal.ts';
 import { startTick } from '../kernel/time/tick-sched.ts';
 import { createTimekeeper, publish } from '../kernel/time/timekeeping.ts';
 import { KernelStacks } from '../mm/vmalloc.ts';
@@ -43,6 +48,10 @@ import {
   PAGE_FAULT_USER,
   SCHED_PROCESS_EXEC,
   SCHED_PROCESS_EXIT,
+  SCHED_PROCESS_FORK,
+  SCHED_PROCESS_WAIT,
+  SIGNAL_DELIVER,
+  SIGNAL_GENERATE,
   SYSCALLS,
 } from '../trace/specs.ts';
 import {
@@ -55,6 +64,7 @@ import {
 import type { Tracepoints } from '../trace/tracepoints.ts';
 import type { TableSpec } from '../../core/trace/event-table.ts';
 import type { KernelConfig } from './config.ts';
+import { createRoot, populateRoot } from './initramfs.ts';
 import type { FatalSignal, Kernel } from './kernel.ts';
 
 /** Wall clock at the start of a run unless the experiment says otherwise: 2026-01-01 00:00 UTC. */
@@ -121,6 +131,17 @@ export function startKernel(options: KernelOptions): RunningKernel {
   };
 }
 
+/** timekeeping_init: the wall clock starts with the run. */
+function startTimekeeper(options: KernelOptions, cpu: KernelCpu): Timekeeper {
+  return createTimekeeper({
+    clocksource: options.config.clocksource,
+    frequencyHz: options.tscMHz * 1e6,
+    hz: options.config.hz,
+    wallNs: options.wallNs ?? WALL_NS_DEFAULT,
+    now: readTsc({ cpu }),
+  });
+}
+
 function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
   const { platform, config, seed, ledger } = options;
   const memory = new PhysicalMemory(platform);
@@ -133,25 +154,23 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
   const caches = new KmemCaches();
   const tasks: Task[] = [];
   const stacks = new KernelStacks(memory, buddy, early.swapperPgd);
+  const pids = new PidNamespace(cpus);
   const holder: KernelHolder = { kernel: null };
   const sched = createSchedState(config, cpus, holder);
-  const source = { cpu, memory, buddy, caches, tasks, stacks, sched };
+  const source = { cpu, memory, buddy, caches, tasks, stacks, pids, sched };
+  const timekeeper = startTimekeeper(options, cpu);
+  const fileSystems = createFileSystems();
+  const root = createRoot({ ...source, timekeeper, fileSystems });
   const rqs = kernelCpus.map((each) =>
-    createRunQueue(sched, each, () => createIdle(source, each.number)),
+    createRunQueue(sched, each, () => createIdle(source, root, each.number)),
   );
-  const init = createTask(source, { pid: 1, parent: null, comm: 'init' });
+  const init = createTask(source, { pid: 1, parent: rqs[0].idle, comm: 'init', root });
+  init.signal.unkillable = true;
+  startSession(source, init.signal, init.pid);
   cpu.stackTop = init.stackTop;
   const vdso = config.vdso
     ? initVdso(memory, buddy, { features: options.features, hz: config.hz })
     : null;
-  const now = readTsc({ cpu });
-  const timekeeper = createTimekeeper({
-    clocksource: config.clocksource,
-    frequencyHz: options.tscMHz * 1e6,
-    hz: config.hz,
-    wallNs: options.wallNs ?? WALL_NS_DEFAULT,
-    now,
-  });
   const kernel: Kernel = {
     ...source,
     config,
@@ -164,7 +183,8 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
     timekeeper,
     vdso,
     current: init,
-    files: new Map(),
+    fileSystems,
+    root,
     executable: { path: '' },
     console: options.onConsole,
     warnings: [],
@@ -175,11 +195,12 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
     swapperPgd: early.swapperPgd,
     nextAsid: 1,
     fatalSignal: null,
-    signalCause: { address: 0n, reason: '' },
+    queuedSignals: 0,
     target: null,
     ended: false,
   };
   schedReady(holder, kernel);
+  populateRoot(kernel);
   publish(kernel);
   for (const each of kernelCpus) {
     // Booting is not part of any run: what setting up was charged is dropped.
@@ -190,8 +211,8 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
 }
 
 /** init_idle's task: pid 0 on each CPU. */
-function createIdle(source: TaskSource, cpu: number): Task {
-  return createTask(source, { pid: 0, parent: null, comm: `swapper/${cpu}`, cpu });
+function createIdle(source: TaskSource, root: Dentry, cpu: number): Task {
+  return createTask(source, { pid: 0, parent: null, comm: `swapper/${cpu}`, cpu, root });
 }
 
 function bringUpCpus(options: KernelOptions, early: BootMemory): KernelCpu[] {
@@ -216,8 +237,16 @@ function startTarget(
   const { cpu, platform } = kernel;
   assert(kernel.current === init, 'one program to a kernel');
   cpu.enter();
-  const target = createTask(kernel, { pid: TARGET_PID, parent: init, comm: 'lab' });
+  const target = createTask(kernel, {
+    pid: TARGET_PID,
+    parent: init,
+    comm: 'lab',
+    root: kernel.root,
+  });
   target.state = 'R';
+  target.exitSignal = Sig.CHLD;
+  startSession(kernel, target.signal, target.pid);
+  kernel.pids.startAfter(target.pid);
   kernel.current = target;
   kernel.target = target;
   cpu.stackTop = target.stackTop;
@@ -251,6 +280,10 @@ function tracepoints({ events, trace }: KernelOptions): Tracepoints {
     pageFaultUser: table(PAGE_FAULT_USER),
     schedProcessExec: table(SCHED_PROCESS_EXEC),
     schedProcessExit: table(SCHED_PROCESS_EXIT),
+    signalGenerate: table(SIGNAL_GENERATE),
+    signalDeliver: table(SIGNAL_DELIVER),
+    schedProcessFork: table(SCHED_PROCESS_FORK),
+    schedProcessWait: table(SCHED_PROCESS_WAIT),
     irqHandler: table(IRQ_HANDLER),
     schedSwitch: table(SCHED_SWITCH),
     schedWaking: table(SCHED_WAKING),

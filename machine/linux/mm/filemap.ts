@@ -9,26 +9,18 @@ import { type MappedFile, type MmStruct, Vm, type Vma } from '../include/linux/m
 import type { Kernel } from '../init/kernel.ts';
 import { spinLock, spinUnlock } from '../kernel/locking/spinlock.ts';
 import { rcuReadLock, rcuReadUnlock } from '../kernel/rcu/tree_plugin.ts';
-import { PageKind } from './mem_map.ts';
 import { addFilePages } from './rmap.ts';
+import { framedPage, shmemWritePage } from './shmem-pages.ts';
 
 /** fault_around_bytes: 64 KiB. */
 const FAULT_AROUND_PAGES = 16;
 
 /** The frame of a page of the file, read into the cache if need be; -1 past the end or no memory. */
 export function cachedPage(kernel: Kernel, file: MappedFile, index: number): number {
-  const cached = file.pages.get(index);
-  if (cached !== undefined) return cached;
-  const offset = index * PAGE_BYTES;
-  if (offset >= file.bytes.length) return -1;
-  const frame = kernel.buddy.allocatePage(PageKind.FILE);
-  if (frame < 0) return -1;
-  const physical = frame << PAGE_SHIFT;
-  kernel.memory.zeroPage(physical);
-  kernel.memory.bytes.set(file.bytes.subarray(offset, offset + PAGE_BYTES), physical);
-  kernel.memory.written(physical);
-  file.pages.set(index, frame);
-  return frame;
+  const present = framedPage(kernel, file, index);
+  if (present >= 0 || index * PAGE_BYTES >= file.size) return present;
+  // A hole of a file in memory gets its page.
+  return shmemWritePage(kernel, file, index);
 }
 
 const pageIndex = (vma: Vma, address: number): number =>

@@ -30,6 +30,29 @@ export function userPage(kernel: Kernel, mm: MmStruct, address: number, write: b
   return NO_PAGE;
 }
 
+/** Bytes of another address space that are in memory, for /proc; what is not there is zero. Untimed. */
+export function readUserBytesOf(
+  { memory }: Kernel,
+  mm: MmStruct,
+  address: number,
+  length: number,
+): Uint8Array {
+  const bytes = new Uint8Array(Math.max(0, length));
+  for (let done = 0; done < bytes.length;) {
+    const at = address + done;
+    const inPage = at % PAGE_BYTES;
+    const count = Math.min(bytes.length - done, PAGE_BYTES - inPage);
+    const entry = findPte(memory, mm.pgd, at - inPage);
+    const low = entry < 0 ? 0 : readLow(memory, entry);
+    if ((low & Pte.PRESENT) !== 0) {
+      const physical = ((low & Pte.FRAME) >>> 0) + inPage;
+      bytes.set(memory.bytes.subarray(physical, physical + count), done);
+    }
+    done += count;
+  }
+  return bytes;
+}
+
 function faultIn(kernel: Kernel, mm: MmStruct, page: number, write: boolean): boolean {
   const { cpu } = kernel;
   cpu.run(F.do_user_addr_fault, 99);

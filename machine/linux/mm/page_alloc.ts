@@ -72,15 +72,15 @@ export function allocPages(source: PageSource, kind = PageKind.KERNEL): number {
   return allocPagesNodemask(source, kind);
 }
 
-/** vma_alloc_folio: a zeroed frame for private user memory, or -1. */
-export function vmaAllocFolio(source: PageSource): number {
+/** vma_alloc_folio: a zeroed frame for user memory, or -1. */
+export function vmaAllocFolio(source: PageSource, kind = PageKind.ANON): number {
   const { cpu } = source;
   cpu.run(F.vma_alloc_folio, 74);
   cpu.stack(448, 1);
   cpu.run(F.__get_vma_policy, 10);
   memoryPolicy(cpu);
   cpu.run(F.__folio_alloc, 13);
-  const frame = allocPagesNodemask(source, PageKind.ANON);
+  const frame = allocPagesNodemask(source, kind);
   cpu.run(F._compound_head, 6);
   return frame;
 }

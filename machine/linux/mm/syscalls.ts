@@ -4,6 +4,7 @@ import { F } from '../arch/x86/model/generated/function-ids.ts';
 import { fdget } from '../fs/file.ts';
 import { Errno } from '../include/uapi/asm-generic/errno.ts';
 import { Map } from '../include/uapi/asm-generic/mman.ts';
+import { O } from '../include/uapi/asm-generic/fcntl.ts';
 import type { MappedFile } from '../include/linux/mm_types.ts';
 import { type Kernel, warnOnce } from '../init/kernel.ts';
 import { doMadvise } from './madvise.ts';
@@ -28,8 +29,12 @@ export function sysMmap(kernel: Kernel, args: SyscallArguments): number {
   if ((flags & Map.ANONYMOUS) === 0) {
     const open = fdget(kernel, args.int(4));
     if (open === null) return -Errno.EBADF;
-    if (open.kind !== 'regular' && open.kind !== 'zero') return -Errno.ENODEV;
-    file = open.contents;
+    const { kind } = open.operations;
+    if (kind !== 'regular' && kind !== 'zero') return -Errno.ENODEV;
+    const access = open.flags & O.ACCMODE;
+    if (access === O.WRONLY) return -Errno.EACCES;
+    file = open.inode.mapping;
+    if (file !== null) file.mapped = true;
     if (file !== null && type !== Map.PRIVATE && (args.low(2) & 2) !== 0) {
       warnOnce(
         kernel,

@@ -31,12 +31,17 @@ export const enum Vm {
   ACCESS = 0x7,
 }
 
-/** A file whose pages can be mapped: contents, and the page cache. */
+/** address_space: the contents of a file whose pages can be mapped, as a page cache. */
 export interface MappedFile {
   readonly path: string;
-  readonly bytes: Uint8Array;
+  /** i_size */
+  size: number;
+  /** Contents of pages that have no frame yet; what lies beyond is a hole. */
+  bytes: Uint8Array;
   /** Frame of each cached page, by page index. */
   readonly pages: Map<number, number>;
+  /** It has been mapped: frames may be in page tables, and stay when the file is gone. */
+  mapped: boolean;
 }
 
 /** A mapping of frames that belong to the kernel (vDSO, vvar). */

@@ -8,12 +8,14 @@ import type { Sleeping } from '../../include/linux/sched.ts';
 import type { Kernel } from '../../init/kernel.ts';
 import { schedule } from '../sched/core.ts';
 import { thisRq } from '../sched/sched.ts';
-import { doSignal } from '../signal.ts';
+import { doSignal } from '../../arch/x86/kernel/signal.ts';
+import { rseqHandleNotifyResume } from '../rseq.ts';
 
 /** Whether user mode must wait for the scheduler or a signal. */
 export function hasExitWork(kernel: Kernel): boolean {
+  const { current } = kernel;
   const { needResched, needReschedLazy } = thisRq(kernel);
-  return kernel.current.signalPending || needResched || needReschedLazy;
+  return current.signalPending || current.notifyResume || needResched || needReschedLazy;
 }
 
 /** exit_to_user_mode_loop: what must be done before user mode goes on. */
@@ -23,6 +25,7 @@ export function* exitToUserModeLoop(kernel: Kernel): Sleeping<undefined> {
     const { needResched, needReschedLazy } = thisRq(kernel);
     if (needResched || needReschedLazy) yield* schedule(kernel);
     if (kernel.current.signalPending) yield* doSignal(kernel);
+    if (kernel.current.notifyResume) rseqHandleNotifyResume(kernel);
   }
   return undefined;
 }

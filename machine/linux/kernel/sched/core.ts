@@ -15,6 +15,7 @@ import type { Kernel } from '../../init/kernel.ts';
 import { traceSwitch, traceWaking, traceWakeup } from '../../trace/sched.ts';
 import { acquire, release, spinLockIrqsave, spinUnlockIrqrestore } from '../locking/spinlock.ts';
 import { updateRqClock } from './clock.ts';
+import { accountTime } from './cputime.ts';
 import { Enqueue, WakeFlags } from './entities.ts';
 import { FAIR } from './fair.ts';
 import { moveTask } from './change.ts';
@@ -191,6 +192,10 @@ function finishSwitch(kernel: Kernel, prev: Task): void {
 function contextSwitch(kernel: Kernel, rq: Rq, prev: Task, next: Task): void {
   const { cpu, platform } = kernel;
   traceSwitch(kernel, prev, next);
+  accountTime(kernel, prev);
+  if (prev.state === 'R') prev.usage.involuntarySwitches++;
+  else prev.usage.voluntarySwitches++;
+  if (next.rseq !== 0) next.notifyResume = true;
   cpu.writePerCpu(PerCpu.CURRENT);
   switchMm(kernel, rq, next);
   switchTo(kernel, prev, next);
