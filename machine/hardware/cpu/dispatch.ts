@@ -25,6 +25,7 @@ import {
 import { THRESHOLD_NEVER } from './encode.ts';
 import { Mxcsr } from './float-op.ts';
 import type { IrBlock } from './ir.ts';
+import { branchMisses, setUpPredictor, type PredictorSpec } from './predictor.ts';
 import type { BlockTiming } from './timing.ts';
 
 /** `translator`: every block before its first execution. `auto`: hot ones only. */
@@ -35,6 +36,8 @@ export interface ProcessorOptions {
   /** Whether translated code tests the inline filters; the hierarchy must be built alike. */
   readonly filter: boolean;
   readonly timing: (block: IrBlock) => BlockTiming;
+  /** Absent: branches cost nothing. */
+  readonly predictor?: PredictorSpec | undefined;
   /** Room for bytecode; when it is full, all code is dropped and decoded anew as it is reached. */
   readonly codeBytes?: number;
 }
@@ -88,7 +91,10 @@ export class Processor implements ExecutionContext {
       this.compiler.drop(slot);
     };
     this.cache = new CodeCache(linear, this.accounting, drop, codeBytes);
-    for (let cpu = 0; cpu < linear.cpus; cpu++) this.switchCodeSpace(cpu, 0);
+    for (let cpu = 0; cpu < linear.cpus; cpu++) {
+      this.switchCodeSpace(cpu, 0);
+      if (options.predictor !== undefined) setUpPredictor(linear, cpu, options.predictor);
+    }
   }
 
   /** Makes `cpu` run the code of address space `id` from now on. */
@@ -157,6 +163,11 @@ export class Processor implements ExecutionContext {
   /** Instructions retired in user mode, up to the last settlement. */
   get instructions(): number {
     return this.accounting.instructions;
+  }
+
+  /** Branches that a CPU has mispredicted in user mode. */
+  branchMisses(cpu: number): number {
+    return branchMisses(this.linear, cpu);
   }
 
   /** One turn: from RIP until something needs the dispatcher. */

@@ -16,8 +16,11 @@ import type { Timekeeper } from '../include/linux/timekeeper_internal.ts';
 import type { BuddyAllocator } from '../mm/buddy.ts';
 import type { PageSource } from '../mm/page_alloc.ts';
 import type { KmemCaches } from '../mm/slab_common.ts';
+import type { VmState } from '../mm/vm-state.ts';
 import type { KernelStacks } from '../mm/vmalloc.ts';
 import type { Tracepoints } from '../trace/tracepoints.ts';
+import type { FutexTable } from '../kernel/futex/core.ts';
+import type { PiState } from '../kernel/futex/pi.ts';
 import type { SchedState } from '../kernel/sched/entities.ts';
 import type { Rq } from '../kernel/sched/sched.ts';
 import type { PidNamespace } from '../kernel/pid.ts';
@@ -56,10 +59,13 @@ export interface Kernel extends PageSource {
   readonly memory: PhysicalMemory;
   readonly buddy: BuddyAllocator;
   readonly caches: KmemCaches;
+  readonly vm: VmState;
   readonly stacks: KernelStacks;
   readonly ledger: Ledger;
   readonly rqs: readonly Rq[];
   readonly sched: SchedState;
+  readonly futexes: FutexTable;
+  readonly futexPi: PiState;
   /** arch/x86/kernel/irq.ts: one interrupt on the CPU that runs, with what its handler does. */
   readonly interrupt: (kernel: Kernel, gate: InterruptGate, handler: () => void) => void;
   readonly coreMHz: number;

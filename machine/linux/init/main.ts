@@ -29,6 +29,8 @@ import { createFileSystems } from '../fs/super.ts';
 import type { Dentry } from '../include/linux/fs.ts';
 import type { Task } from '../include/linux/sched.ts';
 import { createTask, type TaskSource } from '../kernel/task.ts';
+import { PiState } from '../kernel/futex/pi.ts';
+import { FutexTable } from '../kernel/futex/core.ts';
 import {
   createRunQueue,
   createSchedState,
@@ -42,7 +44,10 @@ import type { Timekeeper } from '../include/linux/timekeeper_internal.ts';
 import { startTick } from '../kernel/time/tick-sched.ts';
 import { createTimekeeper, publish } from '../kernel/time/timekeeping.ts';
 import { KernelStacks } from '../mm/vmalloc.ts';
+import { fillHugePool } from '../mm/hugetlb.ts';
+import { checkMemoryInvariants } from '../mm/debug.ts';
 import { KmemCaches } from '../mm/slab_common.ts';
+import { VmState } from '../mm/vm-state.ts';
 import {
   IRQ_HANDLER,
   PAGE_FAULT_USER,
@@ -53,8 +58,10 @@ import {
   SIGNAL_DELIVER,
   SIGNAL_GENERATE,
   SYSCALLS,
+  TLB_FLUSH,
 } from '../trace/specs.ts';
 import {
+  FUTEX,
   SCHED_MIGRATE_TASK,
   SCHED_STAT_RUNTIME,
   SCHED_SWITCH,
@@ -123,6 +130,7 @@ export function startKernel(options: KernelOptions): RunningKernel {
       for (const { cpu } of kernel.rqs) cpu.settle();
       options.platform.harvestUser();
       finishTrace(kernel.trace);
+      checkMemoryInvariants(kernel);
       const exitCode = kernel.target?.exitCode ?? 0;
       const signal = exitCode & 0x7f;
       return { status: signal === 0 ? exitCode >>> 8 : 128 + signal, signal: kernel.fatalSignal };
@@ -173,10 +181,13 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
     : null;
   const kernel: Kernel = {
     ...source,
+    vm: new VmState(config.memoryPolicy),
     config,
     platform,
     ledger,
     rqs,
+    futexes: new FutexTable(cpus),
+    futexPi: new PiState(),
     interrupt,
     coreMHz: options.coreMHz,
     trace: tracepoints(options),
@@ -201,6 +212,7 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
   };
   schedReady(holder, kernel);
   populateRoot(kernel);
+  fillHugePool(kernel.vm, early.buddy);
   publish(kernel);
   for (const each of kernelCpus) {
     // Booting is not part of any run: what setting up was charged is dropped.
@@ -290,6 +302,8 @@ function tracepoints({ events, trace }: KernelOptions): Tracepoints {
     schedWakeup: table(SCHED_WAKEUP),
     schedMigrateTask: table(SCHED_MIGRATE_TASK),
     schedStatRuntime: table(SCHED_STAT_RUNTIME),
+    futex: table(FUTEX),
+    tlbFlush: table(TLB_FLUSH),
   };
 }
 

@@ -71,10 +71,32 @@ export const SCHED_STAT_RUNTIME: TableSpec = {
   ],
 };
 
+/** Values of the futex table's `op`. */
+export const FUTEX_OPERATIONS = ['wait', 'wake', 'lock_pi', 'unlock_pi'] as const;
+
+export const FUTEX: TableSpec = {
+  name: 'futex',
+  comment: 'One row for each waiter that is queued on a futex, and for each call that wakes.',
+  default: false,
+  columns: [
+    ...COMMON,
+    {
+      name: 'op',
+      type: 'dictionary',
+      comment: 'What it was: wait, wake, lock_pi or unlock_pi.',
+      values: FUTEX_OPERATIONS,
+    },
+    { name: 'uaddr', type: 'u64', unit: 'address', comment: 'Address of the word.' },
+    { name: 'val', type: 'u32', comment: 'Value waited on, or how many to wake at most.' },
+    { name: 'woken', type: 'u32', comment: 'Waiters woken.' },
+  ],
+};
+
 export const SCHED_TABLES: readonly TableSpec[] = [
   SCHED_SWITCH,
   SCHED_WAKING,
   SCHED_WAKEUP,
   SCHED_MIGRATE_TASK,
   SCHED_STAT_RUNTIME,
+  FUTEX,
 ];

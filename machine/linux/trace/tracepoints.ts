@@ -16,4 +16,6 @@ export interface Tracepoints {
   readonly schedWakeup: EventTable | null;
   readonly schedMigrateTask: EventTable | null;
   readonly schedStatRuntime: EventTable | null;
+  readonly futex: EventTable | null;
+  readonly tlbFlush: EventTable | null;
 }

@@ -1,5 +1,6 @@
 /** Inodes, directory entries, open files and what they can do, after Linux 6.1 include/linux/fs.h and dcache.h. */
 import type { Kernel } from '../../init/kernel.ts';
+import type { WaitQueueHead } from '../../kernel/sched/wait.ts';
 import type { IovIter } from '../../lib/iov_iter.ts';
 import type { MappedFile } from './mm_types.ts';
 import type { Sleeping } from './sched.ts';
@@ -110,7 +111,7 @@ export interface FileOperations {
 
 /** poll_table_struct: called with each wait queue that the file may wake. */
 export interface PollTable {
-  readonly queue: (kernel: Kernel, file: FileStruct, head: unknown) => void;
+  readonly queue: (kernel: Kernel, file: FileStruct, head: WaitQueueHead) => void;
 }
 
 /** struct file */

@@ -10,6 +10,7 @@ import type { Kernel } from '../../../../init/kernel.ts';
 import { sysExit, sysExitGroup } from '../../../../kernel/exit-syscalls.ts';
 import { sysSetTidAddress } from '../../../../kernel/fork.ts';
 import { sysFutex } from '../../../../kernel/futex/syscalls.ts';
+import { sysGetrlimit, sysPrlimit64, sysSetrlimit } from '../../../../kernel/rlimit.ts';
 import { sysRseq, sysSetRobustList } from '../../../../kernel/rseq.ts';
 import { sysSchedYield } from '../../../../kernel/sched/yield.ts';
 import {
@@ -33,11 +34,9 @@ import {
   sysGetcpu,
   sysGetpid,
   sysGetppid,
-  sysGetrlimit,
   sysGettid,
   sysGetuid,
   sysNewuname,
-  sysPrlimit64,
   sysSysinfo,
 } from '../../../../kernel/sys.ts';
 import {
@@ -46,6 +45,17 @@ import {
   sysGettimeofday,
   sysTime,
 } from '../../../../kernel/time/posix-timers.ts';
+import { sysMembarrier } from '../../../../kernel/sched/membarrier.ts';
+import { sysMincore } from '../../../../mm/mincore.ts';
+import {
+  sysMlock,
+  sysMlock2,
+  sysMlockall,
+  sysMunlock,
+  sysMunlockall,
+} from '../../../../mm/mlock.ts';
+import { sysMremap } from '../../../../mm/mremap.ts';
+import { sysMsync } from '../../../../mm/msync.ts';
 import { sysBrk, sysMadvise, sysMmap, sysMprotect, sysMunmap } from '../../../../mm/syscalls.ts';
 import { sysArchPrctl } from '../../kernel/process_64.ts';
 import { sysRtSigreturn } from '../../kernel/signal.ts';
@@ -93,19 +103,29 @@ export type Handled = readonly [SyscallHandler, omits?: string];
 
 const HANDLERS: Partial<Record<SyscallName, Handled>> = {
   ...FILE_CALLS,
-  mmap: [sysMmap, 'writable shared files, MAP_LOCKED, MAP_POPULATE, huge pages'],
+  mmap: [sysMmap, 'protection keys, huge pages other than 2 MiB'],
+  mremap: [sysMremap, 'pages of the huge page pool'],
+  mincore: [sysMincore],
+  msync: [sysMsync],
+  mlock: [sysMlock],
+  mlock2: [sysMlock2],
+  munlock: [sysMunlock],
+  mlockall: [sysMlockall],
+  munlockall: [sysMunlockall],
+  membarrier: [sysMembarrier, 'restartable sequences are not aborted'],
   munmap: [sysMunmap],
   mprotect: [sysMprotect],
   brk: [sysBrk],
-  madvise: [sysMadvise, 'advice other than DONTNEED and FREE is checked and ignored'],
+  madvise: [sysMadvise, 'poisoning; nothing is reclaimed or merged'],
   exit: [sysExit, 'threads: it ends the process'],
   exit_group: [sysExitGroup],
   arch_prctl: [sysArchPrctl, 'cpuid faulting, XSTATE permissions'],
   set_tid_address: [sysSetTidAddress],
   set_robust_list: [sysSetRobustList],
   rseq: [sysRseq, 'aborting sequences: nothing interrupts them'],
-  prlimit64: [sysPrlimit64, 'setting limits, other processes'],
+  prlimit64: [sysPrlimit64, 'other processes'],
   getrlimit: [sysGetrlimit],
+  setrlimit: [sysSetrlimit],
   getrandom: [sysGetrandom],
   uname: [sysNewuname],
   sysinfo: [sysSysinfo, 'loads are zero'],
@@ -135,7 +155,7 @@ const HANDLERS: Partial<Record<SyscallName, Handled>> = {
   kill: [sysKill],
   tkill: [sysTkill],
   tgkill: [sysTgkill],
-  futex: [sysFutex, 'sleeping, requeue, priority inheritance'],
+  futex: [sysFutex, 'FUTEX_WAIT_REQUEUE_PI, FUTEX_CMP_REQUEUE_PI'],
   sched_yield: [sysSchedYield],
 };
 
