@@ -149,6 +149,12 @@ export const enum Cpu {
   REP_BYTE_TICKS = 0x330,
   REP_ELEMENT_TICKS = 0x334,
 
+  /**
+   * i32: address of the AccessHint of the access that a call of the slow path is about to make, or
+   * 0; the call clears it. i32: 1 while values are on their way, so that blocks must be followed.
+   */
+  HINT = 0x3f0,
+  PENDING = 0x3f4,
   /** Branch prediction (cpu/predictor-layout.ts): i32 address of the tables, or 0 for none. */
   PREDICTOR = 0x360,
   /** i32: offset in the return stack of the address pushed last. */

@@ -63,6 +63,7 @@ const USER_FETCH = PageFaultCode.USER | PageFaultCode.FETCH;
 interface CoreRunner {
   interpret(cpu: number, code: number): void;
   fetch(cpu: number, va: bigint, record: number): number;
+  drain(cpu: number): void;
 }
 
 export class Processor implements ExecutionContext {
@@ -141,7 +142,10 @@ export class Processor implements ExecutionContext {
       const reason = this.step(cpu, block);
       if (reason === ExitReason.PAGE_FAULT || reason === ExitReason.EXCEPTION) {
         this.bookPrefix(block);
-      } else if (reason !== ExitReason.SYSCALL && reason !== ExitReason.MARKER) {
+        this.core.drain(block);
+      } else if (reason === ExitReason.SYSCALL) {
+        this.core.drain(block);
+      } else if (reason !== ExitReason.MARKER) {
         continue;
       }
       const end = this.clock(block);
@@ -201,13 +205,14 @@ export class Processor implements ExecutionContext {
   private build(cpu: number, address: bigint): CodeBlock | undefined {
     const ir = formBlock(address, (from, length) => this.fetchBytes(cpu, from, length));
     if ('missing' in ir) return undefined;
-    if (!this.cache.hasRoom(ir)) this.clear();
+    const timing = this.options.timing(ir);
+    if (!this.cache.hasRoom(ir, timing)) this.clear();
     const pages = [this.physicalPage(cpu, address)];
     const last = this.physicalPage(cpu, address + BigInt(ir.length - 1));
     if (last !== pages[0]) pages.push(last);
     for (const page of pages) this.hierarchy.markCodePage(page);
     const threshold = this.options.tier === 'auto' ? WARM : THRESHOLD_NEVER;
-    return this.cache.add(this.spaces[cpu], ir, this.options.timing(ir), pages, threshold);
+    return this.cache.add(this.spaces[cpu], ir, timing, pages, threshold);
   }
 
   private physicalPage(cpu: number, address: bigint): number {

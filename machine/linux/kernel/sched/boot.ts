@@ -93,6 +93,7 @@ export function createRunQueue(sched: SchedState, cpu: KernelCpu, createIdle: ()
     events: new EventQueue(),
     lock: spinLockAt(cpu.perCpu + PerCpu.RUN_QUEUE),
     activeMm: null,
+    relaxing: false,
     hrtimers: createHrTimerBase(),
     tick: null,
     wakeList: [],

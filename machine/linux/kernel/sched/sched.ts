@@ -27,6 +27,8 @@ export interface Rq extends ClassRq {
   tick: HrTimer | null;
   /** Woken tasks that this CPU will put on its queue when the interrupt arrives. */
   readonly wakeList: Task[];
+  /** The running task polls: it stays, but others act first. */
+  relaxing: boolean;
 }
 
 /** The run queue of the CPU whose kernel code runs. */
