@@ -126,7 +126,11 @@ function doFutex(kernel: Kernel, call: Call, until: number): FutexResult {
     case Op.UNLOCK_PI:
       return futexUnlockPi(kernel, address, isShared);
     default:
-      warnOnce(kernel, `futex ${command}`, `futex operation ${command} is not modelled: -ENOSYS`);
-      return -Errno.ENOSYS;
+      return unknownOperation(kernel, command);
   }
+}
+
+function unknownOperation(kernel: Kernel, command: number): number {
+  warnOnce(kernel, `futex ${command}`, `futex operation ${command} is not modelled: -ENOSYS`);
+  return -Errno.ENOSYS;
 }
