@@ -3,7 +3,6 @@
  * has a spinlock that is held in simulated time; its waiters are in order of priority, then of
  * arrival. Omits: inode keys of files that are not mapped shared, NUMA and private hashes.
  */
-import { findPte, Pte, readLow } from '../../arch/x86/mm/pgtable.ts';
 import { readUserBytes, writeUserBytes } from '../../arch/x86/lib/usercopy.ts';
 import { IMAGE_PHYSICAL, ImageData, Low, TASK_SIZE } from '../../arch/x86/model/address-map.ts';
 import { F } from '../../arch/x86/model/generated/function-ids.ts';
@@ -152,14 +151,6 @@ export function peekWord(kernel: Kernel, address: number): number {
 export function writeWord(kernel: Kernel, address: number, value: number): number {
   WORD[0] = value;
   return writeUserBytes(kernel, address, WORD_BYTES);
-}
-
-/** Whether the page of a word is mapped for writing now, without faulting it in. */
-export function isWritable({ memory, current }: Kernel, address: number): boolean {
-  const { mm } = current;
-  if (mm === null) return false;
-  const entry = findPte(memory, mm.pgd, address - (address % PAGE_BYTES));
-  return entry >= 0 && (readLow(memory, entry) & Pte.WRITE) !== 0;
 }
 
 /** A waiter that is on no chain yet. */

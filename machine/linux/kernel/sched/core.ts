@@ -7,7 +7,6 @@ import { Context } from '../../../core/ledger/context.ts';
 import type { Ticks } from '../../../core/units.ts';
 import { switchMm } from '../../arch/x86/mm/tlbflush.ts';
 import { switchTo } from '../../arch/x86/kernel/process_64.ts';
-import { sendReschedule } from '../../arch/x86/kernel/smp.ts';
 import { PerCpu } from '../../arch/x86/model/address-map.ts';
 import { F } from '../../arch/x86/model/generated/function-ids.ts';
 import type { Sleeping, Task } from '../../include/linux/sched.ts';
@@ -69,18 +68,6 @@ export function* scheduleTimeout(kernel: Kernel, ns: number): Sleeping<number> {
   events.cancel(timer);
   const left = due - kernel.cpu.now;
   return left <= 0 ? 0 : Math.floor((left * 1000) / (64 * coreMHz));
-}
-
-/** set_tsk_need_resched and, for another CPU, the interrupt that makes it look. */
-export function reschedule(kernel: Kernel, rq: Rq): void {
-  if (rq.needResched) return;
-  rq.needResched = true;
-  if (rq.cpu !== kernel.cpu) sendReschedule(kernel, rq);
-}
-
-/** set_need_resched of the task that runs here. */
-export function setNeedResched(kernel: Kernel): void {
-  thisRq(kernel).needResched = true;
 }
 
 /** wake_up_process: try_to_wake_up of a task that sleeps. Returns false if it did not. */

@@ -113,13 +113,3 @@ export function periodicBalance(host: SchedHost, rq: Rq): void {
   cpu.run(F.rebalance_domains, 125);
   loadBalance(host, rq);
 }
-
-/** nohz_balancer_kick: with others waiting here, an idle CPU without tick should look. */
-export function idleCpuToKick(host: SchedHost, rq: Rq): Rq | null {
-  if (rq.nrRunning < 2) return null;
-  for (const other of host.rqs) {
-    if (other === rq || includes(host.sched.settings.isolated, other.number)) continue;
-    if (other.curr === other.idle && other.nrRunning === 0) return other;
-  }
-  return null;
-}

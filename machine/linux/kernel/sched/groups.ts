@@ -3,7 +3,7 @@
  * cpu_weight_write_u64, tg_set_cfs_bandwidth). Omits: real-time groups.
  */
 import { RbNode, RbTree } from '../../lib/rbtree.ts';
-import { isThrottledHierarchy, periodTimer, slackTimer, unthrottle } from './fair-bandwidth.ts';
+import { periodTimer, slackTimer, unthrottle } from './fair-bandwidth.ts';
 import { policyOf } from './fair-entity.ts';
 import { reweightEntity, SHARES_MAX, SHARES_MIN } from './fair-load.ts';
 import type { FairPolicy } from './fair-policy.ts';
@@ -16,19 +16,13 @@ import type {
   Rq,
   SchedEntity,
   SchedHost,
-  SchedState,
   SchedTask,
   SchedTimer,
   TaskGroup,
 } from './entities.ts';
 
-/** CGROUP_WEIGHT_MIN, _DFL and _MAX. */
-export const WEIGHT_MIN = 1;
-export const WEIGHT_DEFAULT = 100;
-export const WEIGHT_MAX = 10_000;
-/** min_cfs_quota_period and max_cfs_quota_period */
-export const QUOTA_NS_MIN: Ns = 1e6;
-export const PERIOD_NS_MAX: Ns = 1e9;
+/** CGROUP_WEIGHT_DFL: the weight of nice 0. */
+const WEIGHT_DEFAULT = 100;
 const PERIOD_NS_DEFAULT: Ns = 100e6;
 
 /** Bytes of a group's queue and entity, for their lines. */
@@ -220,18 +214,4 @@ export function setBandwidth(
     cfsRq.runtimeRemaining = 0;
     if (cfsRq.throttled) unthrottle(host, cfsRq);
   }
-}
-
-/** Whether any queue of the group is throttled now, by its own quota or one above. */
-export function isGroupThrottled(group: TaskGroup): boolean {
-  return group.cfsRqs.some(isThrottledHierarchy);
-}
-
-/** sched_destroy_group: the group is empty. */
-export function destroyGroup(sched: SchedState, group: TaskGroup): void {
-  group.bandwidth.periodTimer.cancel();
-  group.bandwidth.slackTimer.cancel();
-  const siblings = group.parent?.children ?? [];
-  siblings.splice(siblings.indexOf(group), 1);
-  sched.groups.splice(sched.groups.indexOf(group), 1);
 }
