@@ -4,6 +4,14 @@ import type { ClocksourceName } from '../include/linux/timekeeper_internal.ts';
 
 export type SpectreV2 = 'off' | 'retpoline' | 'eibrs' | 'eibrs,retpoline';
 
+/** What the command line says about scheduling. */
+export interface SchedConfig {
+  readonly fair: 'eevdf' | 'cfs';
+  readonly preempt: 'none' | 'voluntary' | 'full' | 'lazy';
+  /** CPUs outside load balancing, a bit each. */
+  readonly isolated: number;
+}
+
 export interface KernelConfig {
   readonly pti: boolean;
   readonly pcid: boolean;
@@ -14,6 +22,7 @@ export interface KernelConfig {
   readonly vdso: boolean;
   readonly clocksource: ClocksourceName;
   readonly hz: number;
+  readonly sched: SchedConfig;
   /** Bytes of memory that the kernel uses. */
   readonly memoryBytes: number;
   readonly memoryPolicy: MemoryPolicy;

@@ -198,6 +198,27 @@ const TIME: readonly KernelWord[] = [
 
 const SCHEDULING: readonly KernelWord[] = [
   word(
+    'sched',
+    "the fair scheduler: Linux's of 6.6 on, or of 6.1 (a word of this model)",
+    ['eevdf', 'cfs'],
+    'eevdf',
+    'which task runs next, for how long, and which wake-ups preempt',
+  ),
+  word(
+    'preempt',
+    'preemption of the kernel',
+    ['none', 'voluntary', 'full', 'lazy'],
+    'none',
+    'lazy: fair tasks are preempted at the tick; the model switches on the way to user mode only',
+  ),
+  word(
+    'isolcpus',
+    'CPUs outside load balancing and wake-up placement',
+    ['<list of CPUs, such as 1,3-5>'],
+    'none',
+    'tasks run there only if their affinity says so',
+  ),
+  word(
     'maxcpus',
     'CPUs that are brought up',
     ['<number>'],
@@ -205,8 +226,6 @@ const SCHEDULING: readonly KernelWord[] = [
     'the machine has so many CPUs',
   ),
   word('nosmp', 'one CPU', [], 'off', 'the same as maxcpus=1'),
-  unmodelled('isolcpus', 'CPUs outside the scheduler'),
-  unmodelled('preempt', 'preemption of the kernel'),
   unmodelled('threadirqs', 'threaded interrupts'),
   unmodelled('rcu_nocbs', 'offloaded RCU callbacks'),
   unmodelled('idle', 'idle loop'),

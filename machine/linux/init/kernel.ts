@@ -19,7 +19,10 @@ import type { KmemCaches } from '../mm/slab_common.ts';
 import type { VmState } from '../mm/vm-state.ts';
 import type { KernelStacks } from '../mm/vmalloc.ts';
 import type { Tracepoints } from '../trace/tracepoints.ts';
-import type { Rq, SchedClass } from '../kernel/sched/sched.ts';
+import type { FutexTable } from '../kernel/futex/core.ts';
+import type { PiState } from '../kernel/futex/pi.ts';
+import type { SchedState } from '../kernel/sched/entities.ts';
+import type { Rq } from '../kernel/sched/sched.ts';
 import type { PidNamespace } from '../kernel/pid.ts';
 import type { KernelConfig } from './config.ts';
 
@@ -60,7 +63,9 @@ export interface Kernel extends PageSource {
   readonly stacks: KernelStacks;
   readonly ledger: Ledger;
   readonly rqs: readonly Rq[];
-  readonly schedClass: SchedClass;
+  readonly sched: SchedState;
+  readonly futexes: FutexTable;
+  readonly futexPi: PiState;
   /** arch/x86/kernel/irq.ts: one interrupt on the CPU that runs, with what its handler does. */
   readonly interrupt: (kernel: Kernel, gate: InterruptGate, handler: () => void) => void;
   readonly coreMHz: number;

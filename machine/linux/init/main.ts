@@ -5,7 +5,6 @@
  */
 import { assert, MachineBug } from '../../core/assert.ts';
 import type { ElfError } from '../../core/elf/elf-file.ts';
-import { EventQueue } from '../../core/event-queue.ts';
 import { Context } from '../../core/ledger/context.ts';
 import type { Ledger } from '../../core/ledger/ledger.ts';
 import type { SymbolTable } from '../../core/ledger/symbols.ts';
@@ -17,7 +16,6 @@ import { type BootMemory, setupMemory } from '../arch/x86/kernel/setup.ts';
 import { interrupt } from '../arch/x86/kernel/irq.ts';
 import { readTsc } from '../arch/x86/kernel/tsc.ts';
 import { loadUserSpace } from '../arch/x86/mm/tlbflush.ts';
-import { PerCpu } from '../arch/x86/model/address-map.ts';
 import { KernelCpu } from '../arch/x86/model/kernel-cpu.ts';
 import { KernelText } from '../arch/x86/model/kernel-text.ts';
 import { type KernelCycles, KernelTicks } from '../arch/x86/model/kernel-ticks.ts';
@@ -28,14 +26,21 @@ import type { ExecError, ExecRequest } from '../fs/exec-errors.ts';
 import { execve } from '../fs/exec.ts';
 import { openStandardFiles } from '../fs/standard-files.ts';
 import { createFileSystems } from '../fs/super.ts';
+import type { Dentry } from '../include/linux/fs.ts';
 import type { Task } from '../include/linux/sched.ts';
+import { createTask, type TaskSource } from '../kernel/task.ts';
+import { PiState } from '../kernel/futex/pi.ts';
+import { FutexTable } from '../kernel/futex/core.ts';
+import {
+  createRunQueue,
+  createSchedState,
+  type KernelHolder,
+  schedReady,
+} from '../kernel/sched/boot.ts';
+import { startFirstTask } from '../kernel/sched/core.ts';
 import { Sig } from '../include/uapi/asm-generic/signal.ts';
-import { createTask } from '../kernel/task.ts';
 import { PidNamespace, startSession } from '../kernel/pid.ts';
 import type { Timekeeper } from '../include/linux/timekeeper_internal.ts';
-import { spinLockAt } from '../kernel/locking/spinlock.ts';
-import { fifoClass } from '../kernel/sched/fifo.ts';
-import { Enqueue, type Rq } from '../kernel/sched/sched.ts';
 import { startTick } from '../kernel/time/tick-sched.ts';
 import { createTimekeeper, publish } from '../kernel/time/timekeeping.ts';
 import { KernelStacks } from '../mm/vmalloc.ts';
@@ -55,6 +60,14 @@ import {
   SYSCALLS,
   TLB_FLUSH,
 } from '../trace/specs.ts';
+import {
+  FUTEX,
+  SCHED_MIGRATE_TASK,
+  SCHED_STAT_RUNTIME,
+  SCHED_SWITCH,
+  SCHED_WAKEUP,
+  SCHED_WAKING,
+} from '../trace/sched-specs.ts';
 import type { Tracepoints } from '../trace/tracepoints.ts';
 import type { TableSpec } from '../../core/trace/event-table.ts';
 import type { KernelConfig } from './config.ts';
@@ -150,16 +163,16 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
   const tasks: Task[] = [];
   const stacks = new KernelStacks(memory, buddy, early.swapperPgd);
   const pids = new PidNamespace(cpus);
-  const source = { cpu, memory, buddy, caches, tasks, stacks, pids };
+  const holder: KernelHolder = { kernel: null };
+  const sched = createSchedState(config, cpus, holder);
+  const source = { cpu, memory, buddy, caches, tasks, stacks, pids, sched };
   const timekeeper = startTimekeeper(options, cpu);
   const fileSystems = createFileSystems();
   const root = createRoot({ ...source, timekeeper, fileSystems });
-  const idles = kernelCpus.map(({ number }) => {
-    const idle = createTask(source, { pid: 0, parent: null, comm: `swapper/${number}`, root });
-    idle.cpu = number;
-    return idle;
-  });
-  const init = createTask(source, { pid: 1, parent: idles[0], comm: 'init', root });
+  const rqs = kernelCpus.map((each) =>
+    createRunQueue(sched, each, () => createIdle(source, root, each.number)),
+  );
+  const init = createTask(source, { pid: 1, parent: rqs[0].idle, comm: 'init', root });
   init.signal.unkillable = true;
   startSession(source, init.signal, init.pid);
   cpu.stackTop = init.stackTop;
@@ -172,8 +185,9 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
     config,
     platform,
     ledger,
-    rqs: kernelCpus.map((each, number) => runQueue(each, idles[number])),
-    schedClass: fifoClass(cpus),
+    rqs,
+    futexes: new FutexTable(cpus),
+    futexPi: new PiState(),
     interrupt,
     coreMHz: options.coreMHz,
     trace: tracepoints(options),
@@ -196,6 +210,7 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
     target: null,
     ended: false,
   };
+  schedReady(holder, kernel);
   populateRoot(kernel);
   fillHugePool(kernel.vm, early.buddy);
   publish(kernel);
@@ -205,6 +220,11 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
     each.warmText();
   }
   return { kernel, init };
+}
+
+/** init_idle's task: pid 0 on each CPU. */
+function createIdle(source: TaskSource, root: Dentry, cpu: number): Task {
+  return createTask(source, { pid: 0, parent: null, comm: `swapper/${cpu}`, cpu, root });
 }
 
 function bringUpCpus(options: KernelOptions, early: BootMemory): KernelCpu[] {
@@ -219,23 +239,6 @@ function bringUpCpus(options: KernelOptions, early: BootMemory): KernelCpu[] {
     const perCpu = early.perCpu[number];
     return new KernelCpu({ platform, number, ticks, text, ledger, perCpu });
   });
-}
-
-/** sched_init: the CPU runs its idle task. */
-function runQueue(cpu: KernelCpu, idle: Task): Rq {
-  cpu.stackTop = idle.stackTop;
-  return {
-    cpu,
-    events: new EventQueue(),
-    lock: spinLockAt(cpu.perCpu + PerCpu.RUN_QUEUE),
-    idle,
-    curr: idle,
-    activeMm: null,
-    needResched: false,
-    relaxing: false,
-    nrRunning: 0,
-    tick: null,
-  };
 }
 
 function startTarget(
@@ -275,11 +278,7 @@ function enterUserMode(kernel: Kernel, target: Task): void {
   const [rq] = kernel.rqs;
   const { mm } = target;
   if (mm === null) throw new MachineBug('a program has an address space');
-  kernel.schedClass.enqueueTask(kernel, rq, target, Enqueue.NEW);
-  kernel.schedClass.setNextTask(kernel, rq, target);
-  target.onRq = true;
-  rq.nrRunning = 1;
-  rq.curr = target;
+  startFirstTask(kernel, rq, target);
   loadUserSpace(kernel, mm);
   kernel.cpu.leave();
   startTick(kernel, rq, rq.cpu.clock);
@@ -298,6 +297,12 @@ function tracepoints({ events, trace }: KernelOptions): Tracepoints {
     schedProcessFork: table(SCHED_PROCESS_FORK),
     schedProcessWait: table(SCHED_PROCESS_WAIT),
     irqHandler: table(IRQ_HANDLER),
+    schedSwitch: table(SCHED_SWITCH),
+    schedWaking: table(SCHED_WAKING),
+    schedWakeup: table(SCHED_WAKEUP),
+    schedMigrateTask: table(SCHED_MIGRATE_TASK),
+    schedStatRuntime: table(SCHED_STAT_RUNTIME),
+    futex: table(FUTEX),
     tlbFlush: table(TLB_FLUSH),
   };
 }

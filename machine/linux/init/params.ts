@@ -3,7 +3,7 @@
  * the defaults of arch/x86/kernel/cpu/bugs.c and arch/x86/mm/pti.c. A mistake is a value.
  */
 import { nearestWords } from '../../core/nearest-words.ts';
-import type { KernelConfig, ResolvedWord, SpectreV2 } from './config.ts';
+import type { KernelConfig, ResolvedWord, SchedConfig, SpectreV2 } from './config.ts';
 import { memoryWords, resolveMemoryPolicy } from './memory-parameters.ts';
 import { KERNEL_WORDS, type KernelWord } from './kernel-parameters.ts';
 
@@ -153,6 +153,23 @@ function resolveSrso(given: Given, board: BoardFacts, mitigations: boolean): boo
   return value === undefined ? mitigations : value === 'safe-ret';
 }
 
+function resolveSched(given: Given): SchedConfig {
+  return {
+    fair: given.get('sched')?.value === 'cfs' ? 'cfs' : 'eevdf',
+    preempt: (given.get('preempt')?.value ?? 'none') as SchedConfig['preempt'],
+    isolated: cpuMask(given.get('isolcpus')?.value ?? ''),
+  };
+}
+
+/** A CPU list such as 1,3-5 as a mask; flags before it (domain, nohz ...) are skipped. */
+function cpuMask(list: string): number {
+  let mask = 0;
+  for (const [, first, last] of list.matchAll(/(?:^|,)(\d+)(?:-(\d+))?/g)) {
+    for (let cpu = Number(first); cpu <= Number(last ?? first); cpu++) mask |= 1 << cpu;
+  }
+  return mask;
+}
+
 function assemble(given: Given, board: BoardFacts, memoryBytes: number): KernelConfig {
   const mitigations = given.get('mitigations')?.value !== 'off';
   const pti = resolvePti(given, board, mitigations);
@@ -173,6 +190,8 @@ function assemble(given: Given, board: BoardFacts, memoryBytes: number): KernelC
     ['spec_rstack_overflow', srso ? 'safe-ret' : 'off'],
     ['kernel.randomize_va_space', random],
     ['CONFIG_HZ', String(hz)],
+    ['sched', resolveSched(given).fair],
+    ['preempt', resolveSched(given).preempt],
     ['vdso', vdso ? '1' : '0'],
     ['clocksource', 'tsc'],
     ['mem', String(memoryBytes)],
@@ -193,6 +212,7 @@ function assemble(given: Given, board: BoardFacts, memoryBytes: number): KernelC
     vdso,
     clocksource: 'tsc',
     hz,
+    sched: resolveSched(given),
     memoryBytes,
     memoryPolicy,
     maxCpus,

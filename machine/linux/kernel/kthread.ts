@@ -11,10 +11,10 @@ export function kthreadRun(
   body: () => Sleeping<never>,
 ): Task {
   const { pid, comm, cpu } = options;
-  const task = createTask(kernel, { pid, comm, parent: null, root: kernel.root });
+  const task = createTask(kernel, { pid, comm, parent: null, cpu, root: kernel.root });
   task.kthread = true;
   task.work = body();
-  task.cpu = cpu;
+  task.sched.cpusMask = 1 << cpu;
   wakeUpNewTask(kernel, task);
   return task;
 }

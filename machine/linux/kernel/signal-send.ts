@@ -54,7 +54,7 @@ export function signalWakeUp(kernel: Kernel, task: Task, fatal: boolean): void {
   cpu.write(task.address);
   if (wakeUpState(kernel, task, fatal)) return;
   cpu.run(F.kick_process, 9);
-  const rq = kernel.rqs[task.cpu];
+  const rq = kernel.rqs[task.sched.cpu];
   // Another CPU runs it in user mode: an interrupt makes it look.
   if (rq.curr === task && rq.cpu !== cpu && task.work === null) sendReschedule(kernel, rq);
 }
@@ -185,7 +185,7 @@ function wantsSignal(kernel: Kernel, task: Task, signal: number): boolean {
   if (signal === Sig.KILL) return true;
   if (task.state === 'T') return false;
   kernel.cpu.run(F.task_curr, 7);
-  return kernel.rqs[task.cpu].curr === task || !task.signalPending;
+  return kernel.rqs[task.sched.cpu].curr === task || !task.signalPending;
 }
 
 /** complete_signal: finds the thread that takes the signal; a fatal one ends them all. */

@@ -18,13 +18,15 @@ import { newFiles } from '../fs/file.ts';
 import { newFs, UMASK_DEFAULT } from '../fs/fs_struct.ts';
 import type { Dentry, FilesStruct, FsStruct } from '../include/linux/fs.ts';
 import { attachPid, noGroup, type PidNamespace } from './pid.ts';
+import type { SchedState } from './sched/entities.ts';
+import { createTaskSched, schedFork } from './sched/init.ts';
 import { initialLimits, type Limit } from '../include/linux/resource.ts';
 import { waitQueueHead } from './sched/wait.ts';
 
 /** What boot needs to make a task before there is a current one. */
 export type TaskSource = Pick<
   Kernel,
-  'cpu' | 'memory' | 'buddy' | 'caches' | 'tasks' | 'stacks'
+  'cpu' | 'memory' | 'buddy' | 'caches' | 'tasks' | 'stacks' | 'sched'
 > & {
   readonly pids: PidNamespace;
 };
@@ -102,8 +104,9 @@ export function blankTask(
     readonly sighand: SighandStruct;
     readonly startTick: number;
   },
+  scheduling: { readonly state: SchedState; readonly like: Task | null; readonly cpu?: number },
 ): Task {
-  return {
+  return withSched(scheduling, {
     ...objects,
     ...identity,
     tgid: identity.pid,
@@ -114,8 +117,6 @@ export function blankTask(
     thread: new Uint32Array(THREAD_WORDS),
     work: null,
     call: null,
-    cpu: 0,
-    onRq: false,
     signalPending: false,
     notifyResume: false,
     mm: null,
@@ -146,7 +147,32 @@ export function blankTask(
     noNewPrivs: false,
     timerSlackNs: 50_000,
     personality: 0,
-  };
+  });
+}
+
+/** Where the scheduler's entity lies in a task_struct. */
+const ENTITY_OFFSET = 128;
+
+/** sched_fork: scheduled as `like`, on `cpu` or the CPU of that task. */
+function withSched(
+  {
+    state,
+    like,
+    cpu,
+  }: { readonly state: SchedState; readonly like: Task | null; readonly cpu?: number },
+  draft: Omit<Task, 'sched'>,
+): Task {
+  const task = draft as Task & { sched: Task['sched'] };
+  const parent = like?.sched;
+  task.sched = createTaskSched({
+    task,
+    group: parent?.group ?? state.root,
+    cpu: cpu ?? parent?.cpu ?? 0,
+    cpusMask: state.cpus & ~state.settings.isolated,
+    entityOffset: ENTITY_OFFSET,
+  });
+  if (parent !== undefined && like?.pid !== 0) schedFork(task.sched, parent);
+  return task;
 }
 
 /** A process of one task, made by the kernel itself: swapper, init, the target. */
@@ -157,6 +183,8 @@ export function createTask(
     readonly parent: Task | null;
     readonly comm: string;
     readonly root: Dentry;
+    /** Where an idle task or a bound kernel thread belongs. */
+    readonly cpu?: number;
   },
 ): Task {
   const { caches, tasks, cpu, stacks, memory } = kernel;
@@ -183,6 +211,11 @@ export function createTask(
   const task = blankTask(
     { ...objects, files, fs },
     { pid, comm, parent, cred, sighand, startTick: cpu.now },
+    {
+      state: kernel.sched,
+      like: parent,
+      ...(options.cpu === undefined ? {} : { cpu: options.cpu }),
+    },
   );
   const limits = parent?.signal.rlimits ?? initialLimits(threadsMax(memory.bytes.length));
   task.signal = newSignal(signalAddress, limits, task);

@@ -4,16 +4,8 @@
  */
 import type { ColumnSpec, TableSpec } from '../../core/trace/event-table.ts';
 import { SYSCALL_NAMES } from '../arch/x86/entry/syscalls/syscall-64.ts';
-
-const TICK: ColumnSpec = {
-  name: 'tick',
-  type: 'u64',
-  unit: 'ticks',
-  comment: 'Clock of the CPU when the event happened.',
-};
-const CPU: ColumnSpec = { name: 'cpu', type: 'u16', comment: 'CPU that it happened on.' };
-const TID: ColumnSpec = { name: 'tid', type: 'u32', comment: 'Thread that was running.' };
-const COMMON = [TICK, CPU, TID] as const;
+import { COMMON, CPU, TICK, TID } from './columns.ts';
+import { SCHED_TABLES } from './sched-specs.ts';
 
 const argument = (index: number): ColumnSpec => ({
   name: `arg${index}`,
@@ -93,20 +85,6 @@ export const SCHED_PROCESS_FORK: TableSpec = {
     ...COMMON,
     { name: 'parent_pid', type: 'u32', comment: 'Task that called.' },
     { name: 'child_pid', type: 'u32', comment: 'Task that was made.' },
-  ],
-};
-
-export const SCHED_SWITCH: TableSpec = {
-  name: 'sched_switch',
-  comment: 'One row each time a CPU goes from one task to another.',
-  default: true,
-  columns: [
-    ...COMMON,
-    { name: 'prev_pid', type: 'u32', comment: 'Task that stops running; 0 is the idle task.' },
-    { name: 'prev_prio', type: 'i32', comment: 'Its priority.' },
-    { name: 'prev_state', type: 'u32', comment: 'Its state: 0 runnable, 1 sleeping, 2 waiting.' },
-    { name: 'next_pid', type: 'u32', comment: 'Task that runs from now on.' },
-    { name: 'next_prio', type: 'i32', comment: 'Its priority.' },
   ],
 };
 
@@ -205,8 +183,9 @@ export const KERNEL_TABLES: readonly TableSpec[] = [
   SCHED_PROCESS_FORK,
   SCHED_PROCESS_WAIT,
   IRQ_HANDLER,
+  ...SCHED_TABLES,
   TLB_FLUSH,
 ];
 
 /** Tables whose events the model does not produce yet, declared so that their names are settled. */
-export const DECLARED_TABLES: readonly TableSpec[] = [SCHED_SWITCH];
+export const DECLARED_TABLES: readonly TableSpec[] = [];

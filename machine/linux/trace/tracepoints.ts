@@ -11,5 +11,11 @@ export interface Tracepoints {
   readonly schedProcessFork: EventTable | null;
   readonly schedProcessWait: EventTable | null;
   readonly irqHandler: EventTable | null;
+  readonly schedSwitch: EventTable | null;
+  readonly schedWaking: EventTable | null;
+  readonly schedWakeup: EventTable | null;
+  readonly schedMigrateTask: EventTable | null;
+  readonly schedStatRuntime: EventTable | null;
+  readonly futex: EventTable | null;
   readonly tlbFlush: EventTable | null;
 }

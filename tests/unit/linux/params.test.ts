@@ -72,7 +72,7 @@ describe('mistakes are values', () => {
   });
 
   it('a real word that is not modelled says so', () => {
-    expect(refuse('isolcpus=1').message).toContain('not modelled');
+    expect(refuse('psi=1').message).toContain('not modelled');
   });
 
   it.each([

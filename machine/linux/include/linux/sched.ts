@@ -6,6 +6,7 @@ import type { Limit } from './resource.ts';
 import type { WaitQueueHead } from '../../kernel/sched/wait.ts';
 import type { FilesStruct, FsStruct } from './fs.ts';
 import type { MmStruct } from './mm_types.ts';
+import type { TaskSched } from '../../kernel/sched/entities.ts';
 import type { ChildCode, SighandStruct, SigPending } from './signal_types.ts';
 
 /** Kernel code that may sleep: it yields where schedule() takes it off the CPU. */
@@ -148,10 +149,8 @@ export interface Task {
   work: Sleeping<undefined> | null;
   /** The system call that `work` is about, if it is about one. */
   call: PendingCall | null;
-  /** The CPU that it runs on, or ran on last. */
-  cpu: number;
-  /** Whether it is on that CPU's run queue, the running one included. */
-  onRq: boolean;
+  /** What the scheduler keeps of it: policy, CPU, queue state. */
+  readonly sched: TaskSched;
   /** TIF_SIGPENDING: a signal may have to be acted on before user mode goes on. */
   signalPending: boolean;
   /** TIF_NOTIFY_RESUME: rseq has to be looked at before user mode goes on. */

@@ -14,14 +14,16 @@ import { rseqHandleNotifyResume } from '../rseq.ts';
 /** Whether user mode must wait for the scheduler or a signal. */
 export function hasExitWork(kernel: Kernel): boolean {
   const { current } = kernel;
-  return current.signalPending || current.notifyResume || thisRq(kernel).needResched;
+  const { needResched, needReschedLazy } = thisRq(kernel);
+  return current.signalPending || current.notifyResume || needResched || needReschedLazy;
 }
 
 /** exit_to_user_mode_loop: what must be done before user mode goes on. */
 export function* exitToUserModeLoop(kernel: Kernel): Sleeping<undefined> {
   while (hasExitWork(kernel)) {
     kernel.cpu.run(F.exit_to_user_mode_prepare, 24);
-    if (thisRq(kernel).needResched) yield* schedule(kernel);
+    const { needResched, needReschedLazy } = thisRq(kernel);
+    if (needResched || needReschedLazy) yield* schedule(kernel);
     if (kernel.current.signalPending) yield* doSignal(kernel);
     if (kernel.current.notifyResume) rseqHandleNotifyResume(kernel);
   }

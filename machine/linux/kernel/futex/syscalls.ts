@@ -1,68 +1,136 @@
 /**
- * futex, after Linux 6.1 kernel/futex/syscalls.c, core.c and waitwake.c, for a process without a
- * second thread: waking nobody, and waiting on a word that has already changed. Omits: sleeping
- * (nobody could wake the caller: -EDEADLK says so, with a warning), requeue, PI, wake_op.
+ * futex, after Linux 6.1 kernel/futex/syscalls.c: which operation, with which time limit. Omits:
+ * FUTEX_CMP_REQUEUE_PI and FUTEX_WAIT_REQUEUE_PI, FUTEX_FD.
  */
-import { getUser } from '../../arch/x86/lib/usercopy.ts';
+import { copyFromUser } from '../../arch/x86/lib/usercopy.ts';
 import type { SyscallArguments } from '../../arch/x86/entry/syscall-arguments.ts';
-import { ImageData } from '../../arch/x86/model/address-map.ts';
 import { F } from '../../arch/x86/model/generated/function-ids.ts';
 import { Errno } from '../../include/uapi/asm-generic/errno.ts';
+import { ClockId } from '../../include/uapi/linux/time.ts';
 import { type Kernel, warnOnce } from '../../init/kernel.ts';
-import { spinUnlock } from '../locking/spinlock.ts';
+import { clockToTicks, NS_MAX } from '../time/clock-times.ts';
+import { Futex, type FutexResult } from './core.ts';
+import { futexLockPi, futexUnlockPi } from './pi.ts';
+import { futexRequeue } from './requeue.ts';
+import { futexWait, futexWakeOp, futexWakeUp } from './waitwake.ts';
 
-const enum FutexOp {
+const enum Op {
   WAIT = 0,
   WAKE = 1,
+  REQUEUE = 3,
+  CMP_REQUEUE = 4,
+  WAKE_OP = 5,
+  LOCK_PI = 6,
+  UNLOCK_PI = 7,
+  TRYLOCK_PI = 8,
   WAIT_BITSET = 9,
   WAKE_BITSET = 10,
-  CMD_MASK = 0x7f,
+  LOCK_PI2 = 13,
 }
 
-function hash(kernel: Kernel, address: number): void {
-  const { cpu } = kernel;
-  cpu.run(F.futex_hash, 73);
-  const bucket = Math.floor(address / 4) % 256;
-  cpu.readImage(ImageData.FUTEX_QUEUES + bucket * 64);
+/** Operations whose fourth argument is a time, of those that are modelled. */
+const TIMED = new Set<number>([Op.WAIT, Op.WAIT_BITSET, Op.LOCK_PI, Op.LOCK_PI2]);
+/** Those that may name CLOCK_REALTIME. */
+const REALTIME = new Set<number>([Op.WAIT_BITSET, Op.LOCK_PI2]);
+
+const TIMESPEC = new DataView(new ArrayBuffer(16));
+const TIMESPEC_BYTES = new Uint8Array(TIMESPEC.buffer);
+const NS_PER_SEC = 1_000_000_000n;
+
+/** The call's arguments, read before anything sleeps. */
+interface Call {
+  readonly command: Op;
+  readonly address: number;
+  readonly value: number;
+  readonly count: number;
+  readonly second: number;
+  readonly secondCount: number;
+  readonly value3: number;
+  readonly isShared: boolean;
 }
 
-export function sysFutex(kernel: Kernel, args: SyscallArguments): number {
+/** When the call gives up, in ticks; a negative error. Relative times begin now. */
+function timeLimit(kernel: Kernel, command: number, operation: number, pointer: number): number {
+  if (pointer === 0 || !TIMED.has(command)) return Infinity;
+  if (copyFromUser(kernel, pointer, TIMESPEC_BYTES) < 0) return -Errno.EFAULT;
+  const seconds = TIMESPEC.getBigInt64(0, true);
+  const nanoseconds = TIMESPEC.getBigInt64(8, true);
+  if (seconds < 0n || nanoseconds < 0n || nanoseconds >= NS_PER_SEC) return -Errno.EINVAL;
+  const total = seconds * NS_PER_SEC + nanoseconds;
+  const ns = total > NS_MAX ? NS_MAX : total;
+  const isReal = (operation & Futex.CLOCK_REALTIME) !== 0 || command === Op.LOCK_PI;
+  const clock = isReal ? ClockId.REALTIME : ClockId.MONOTONIC;
+  return clockToTicks(kernel, ns, { clock, isRelative: command === Op.WAIT });
+}
+
+export function sysFutex(kernel: Kernel, args: SyscallArguments): FutexResult {
   const { cpu } = kernel;
   cpu.run(F.__x64_sys_futex, 44);
-  const address = args.unsigned(0);
-  const command: FutexOp = args.int(1) & FutexOp.CMD_MASK;
-  if (address % 4 !== 0) return -Errno.EINVAL;
-  if (command === FutexOp.WAKE || command === FutexOp.WAKE_BITSET) {
-    cpu.run(F.do_futex, 31);
-    cpu.run(F.futex_wake, 46);
-    cpu.run(F.get_futex_key, 51);
-    hash(kernel, address);
-    return 0;
-  }
-  if (command !== FutexOp.WAIT && command !== FutexOp.WAIT_BITSET) {
-    warnOnce(kernel, `futex ${command}`, `futex operation ${command} is not modelled: -ENOSYS`);
-    return -Errno.ENOSYS;
-  }
-  return futexWait(kernel, address, args.low(2));
+  const operation = args.int(1);
+  const command: Op = operation & Futex.CMD_MASK;
+  const isReal = (operation & Futex.CLOCK_REALTIME) !== 0;
+  if (isReal && !REALTIME.has(command)) return -Errno.ENOSYS;
+  const until = timeLimit(kernel, command, operation, args.unsigned(3));
+  if (until < 0) return until;
+  const call: Call = {
+    command,
+    address: args.unsigned(0),
+    value: args.low(2),
+    count: args.int(2),
+    second: args.unsigned(4),
+    secondCount: args.int(3),
+    value3: args.low(5),
+    isShared: (operation & Futex.PRIVATE_FLAG) === 0,
+  };
+  return doFutex(kernel, call, until);
 }
 
-function futexWait(kernel: Kernel, address: number, expected: number): number {
+/** do_futex */
+function doFutex(kernel: Kernel, call: Call, until: number): FutexResult {
   const { cpu } = kernel;
-  cpu.run(F.do_futex, 35);
-  cpu.run(F.futex_wait, 83);
-  cpu.run(F.futex_setup_timer, 5);
-  cpu.run(F.futex_wait_setup, 51);
-  cpu.run(F.get_futex_key, 51);
-  cpu.run(F.futex_q_lock, 15);
-  hash(kernel, address);
-  cpu.run(F._raw_spin_lock, 7);
-  const bytes = new Uint8Array(4);
-  cpu.run(F.futex_get_value_locked, 11);
-  const fault = getUser(kernel, address, bytes) < 0;
-  cpu.run(F.futex_q_unlock, 8);
-  spinUnlock(cpu);
-  if (fault) return -Errno.EFAULT;
-  if (new Uint32Array(bytes.buffer)[0] !== expected) return -Errno.EAGAIN;
-  warnOnce(kernel, 'futex sleep', 'futex: the only thread would sleep for ever: returned -EDEADLK');
-  return -Errno.EDEADLK;
+  const { command, address, isShared, count } = call;
+  const isWait = command === Op.WAIT || command === Op.WAIT_BITSET;
+  cpu.run(F.do_futex, isWait ? 35 : 31);
+  switch (command) {
+    case Op.WAIT:
+    case Op.WAIT_BITSET: {
+      const bitset = command === Op.WAIT ? -1 : call.value3;
+      return futexWait(kernel, { address, isShared, expected: call.value, bitset, until });
+    }
+    case Op.WAKE:
+    case Op.WAKE_BITSET: {
+      const bitset = command === Op.WAKE ? -1 : call.value3;
+      return futexWakeUp(kernel, { address, isShared, count, bitset });
+    }
+    case Op.REQUEUE:
+    case Op.CMP_REQUEUE:
+      return futexRequeue(kernel, {
+        from: address,
+        to: call.second,
+        isShared,
+        wake: count,
+        move: call.secondCount,
+        expected: command === Op.CMP_REQUEUE ? call.value3 : null,
+      });
+    case Op.WAKE_OP:
+      return futexWakeOp(
+        kernel,
+        { first: address, second: call.second, isShared },
+        { first: count, second: call.secondCount, operation: call.value3 | 0 },
+      );
+    case Op.LOCK_PI:
+    case Op.LOCK_PI2:
+      return futexLockPi(kernel, { address, isShared, until, isTry: false });
+    case Op.TRYLOCK_PI:
+      return futexLockPi(kernel, { address, isShared, until: Infinity, isTry: true });
+    case Op.UNLOCK_PI:
+      return futexUnlockPi(kernel, address, isShared);
+    default:
+      return unknownOperation(kernel, command);
+  }
+}
+
+function unknownOperation(kernel: Kernel, command: number): number {
+  warnOnce(kernel, `futex ${command}`, `futex operation ${command} is not modelled: -ENOSYS`);
+  return -Errno.ENOSYS;
 }

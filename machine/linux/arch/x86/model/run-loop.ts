@@ -129,7 +129,7 @@ class Turn {
     const idle = rq.curr === rq.idle;
     if (idle) {
       rq.cpu.leave();
-      stopTick(rq);
+      stopTick(kernel, rq);
     } else if (wasIdle) startTick(kernel, rq, rq.cpu.clock);
   }
 

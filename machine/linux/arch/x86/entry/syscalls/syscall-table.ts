@@ -4,6 +4,7 @@
  * without a handler returns -ENOSYS and warns once.
  */
 import { FILE_CALLS } from './syscall-table-fs.ts';
+import { SCHED_CALLS } from './syscall-table-sched.ts';
 import { sysGetrandom } from '../../../../drivers/char/random.ts';
 import { NR, NR_SYSCALLS, type SyscallName } from '../../../../include/uapi/asm/unistd-64.ts';
 import type { Kernel } from '../../../../init/kernel.ts';
@@ -103,6 +104,7 @@ export type Handled = readonly [SyscallHandler, omits?: string];
 
 const HANDLERS: Partial<Record<SyscallName, Handled>> = {
   ...FILE_CALLS,
+  ...SCHED_CALLS,
   mmap: [sysMmap, 'protection keys, huge pages other than 2 MiB'],
   mremap: [sysMremap, 'pages of the huge page pool'],
   mincore: [sysMincore],
@@ -155,7 +157,7 @@ const HANDLERS: Partial<Record<SyscallName, Handled>> = {
   kill: [sysKill],
   tkill: [sysTkill],
   tgkill: [sysTgkill],
-  futex: [sysFutex, 'sleeping, requeue, priority inheritance'],
+  futex: [sysFutex, 'FUTEX_WAIT_REQUEUE_PI, FUTEX_CMP_REQUEUE_PI'],
   sched_yield: [sysSchedYield],
 };
 
