@@ -48,7 +48,7 @@ function operate(cpu: usize, op: u32): void {
 
 /** Starts an operation of the 80-bit arithmetic on behalf of SSE. */
 export function beginRounded(cpu: usize): void {
-  beginWith(roundingMode(cpu), 64, isUnmasked(cpu, FloatException.UNDERFLOW));
+  beginWith(roundingMode(cpu), 64, isUnmasked(cpu, FloatException.UNDERFLOW), isUnmasked(cpu, FloatException.OVERFLOW));
 }
 
 /** Ends it. Returns true when the result must become a zero. */
