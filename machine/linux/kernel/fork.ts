@@ -2,70 +2,16 @@
  * Tasks and address spaces as objects, after Linux 6.1 kernel/fork.c (copy_process, mm_init),
  * arch/x86/mm/pgtable.c (pgd_alloc) and kernel/cred.c. Omits: fork and clone as system calls.
  */
-import { assert } from '../../core/assert.ts';
-import { THREAD_BYTES } from '../arch/x86/model/address-map.ts';
 import { F } from '../arch/x86/model/generated/function-ids.ts';
 import type { SyscallArguments } from '../arch/x86/entry/syscall-arguments.ts';
 import { PAGE_BYTES, PAGE_SHIFT } from '../arch/x86/model/physical-memory.ts';
 import type { MmStruct } from '../include/linux/mm_types.ts';
-import type { SignalAction, Task } from '../include/linux/sched.ts';
-import { Sig } from '../include/uapi/asm-generic/signal.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { VmaTree } from '../lib/maple_tree.ts';
+import { PageKind } from '../mm/mem_map.ts';
 
-/** A kernel stack and its guard area in the vmalloc region. */
-const STACK_SPACING = THREAD_BYTES * 2;
 /** ASIDs that a PCID has room for, below the bit that names the user's half. */
 const ASIDS = 2047;
-
-const noAction = (): SignalAction => ({ handler: 0n, flags: 0n, restorer: 0n, mask: 0n });
-
-/** What boot needs to make a task before there is a current one. */
-export type TaskSource = Pick<Kernel, 'cpu' | 'memory' | 'buddy' | 'caches' | 'tasks'>;
-
-/** Low half of the top of the kernel stack of the task with index `slot`. */
-export function stackTop(slot: number): number {
-  return (slot + 1) * STACK_SPACING;
-}
-
-/** copy_process's allocations: a task without address space or files. */
-export function createTask(
-  kernel: TaskSource,
-  options: { readonly pid: number; readonly parent: Task | null; readonly comm: string },
-): Task {
-  const { caches, tasks, cpu } = kernel;
-  const address = caches.task.allocate(kernel);
-  const signal = caches.signal.allocate(kernel);
-  const pidAddress = caches.pid.allocate(kernel);
-  const credAddress = options.parent?.credAddress ?? caches.cred.allocate(kernel);
-  const filesAddress = caches.filesStruct.allocate(kernel);
-  assert(Math.min(address, signal, pidAddress, credAddress, filesAddress) >= 0, 'room for a task');
-  const task: Task = {
-    address,
-    pid: options.pid,
-    tgid: options.pid,
-    parent: options.parent,
-    pidAddress,
-    credAddress,
-    filesAddress,
-    stackTop: stackTop(tasks.length),
-    signal: { address: signal, actions: Array.from({ length: Sig.MAX + 1 }, noAction) },
-    comm: options.comm,
-    state: 'S',
-    mm: null,
-    files: [],
-    blocked: 0n,
-    pending: 0n,
-    clearChildTid: 0,
-    robustList: 0,
-    rseq: 0,
-    exitCode: 0,
-    startTick: cpu.now,
-    exitTick: null,
-  };
-  tasks.push(task);
-  return task;
-}
 
 /** mm_alloc: an empty address space whose upper half is the kernel's; null without memory. */
 export function mmAlloc(kernel: Kernel): MmStruct | null {
@@ -74,7 +20,7 @@ export function mmAlloc(kernel: Kernel): MmStruct | null {
   const address = caches.mm.allocate(kernel);
   cpu.run(F.mm_init, 103);
   cpu.run(F.pgd_alloc, 104);
-  const frame = buddy.allocateBlock(config.pti ? 1 : 0);
+  const frame = buddy.allocateBlock(config.pti ? 1 : 0, PageKind.TABLE);
   if (address < 0 || frame < 0) return null;
   const pgd = frame << PAGE_SHIFT;
   memory.zeroPage(pgd);
@@ -91,6 +37,7 @@ export function mmAlloc(kernel: Kernel): MmStruct | null {
     pgd,
     asid,
     vmas: new VmaTree(),
+    users: 1,
     mmapBase: 0,
     startCode: 0,
     endCode: 0,
@@ -104,9 +51,15 @@ export function mmAlloc(kernel: Kernel): MmStruct | null {
     envStart: 0,
     envEnd: 0,
     totalVm: 0,
+    dataVm: 0,
+    lockedVm: 0,
+    defaultFlags: 0,
+    hugeReserves: new Set(),
+    membarriers: 0,
     rss: 0,
     rssMax: 0,
     tables: 0,
+    deposits: [],
     generation: 0,
     lruBatch: 0,
     vdso: 0,

@@ -6,7 +6,7 @@ export class KmemCaches {
   readonly mm = new KmemCache('mm_struct', 1024, 1);
   readonly vma = new KmemCache('vm_area_struct', 200, 2);
   readonly mapleNode = new KmemCache('maple_node', 256, 3);
-  readonly anonVma = new KmemCache('anon_vma', 96, 4);
+  readonly anonVma = new KmemCache('anon_vma', 96, 4, true);
   readonly anonVmaChain = new KmemCache('anon_vma_chain', 64, 5);
   readonly file = new KmemCache('filp', 256, 6);
   readonly inode = new KmemCache('inode_cache', 640, 7);
@@ -16,6 +16,20 @@ export class KmemCaches {
   readonly filesStruct = new KmemCache('files_cache', 704, 11);
   readonly names = new KmemCache('names_cache', 4096, 12);
   readonly sigqueue = new KmemCache('sigqueue', 80, 13);
+
+  readonly sighand = new KmemCache('sighand_cache', 2112, 31);
+  readonly dentry = new KmemCache('dentry', 192, 14);
+  readonly shmemInode = new KmemCache('shmem_inode_cache', 760, 15);
+  readonly fsStruct = new KmemCache('fs_cache', 56, 16);
+  readonly fileSecurity = new KmemCache('apparmor_file_cache', 32, 17);
+  readonly inodeSecurity = new KmemCache('lsm_inode_cache', 112, 18);
+  readonly epitem = new KmemCache('eventpoll_epi', 128, 19);
+  readonly pwq = new KmemCache('eventpoll_pwq', 64, 20);
+  /** kmalloc: eventfd, eventpoll, pipe_inode_info, the ring of pipe buffers. */
+  readonly kmalloc96 = new KmemCache('kmalloc-96', 96, 21);
+  readonly kmalloc192 = new KmemCache('kmalloc-192', 192, 22);
+  readonly ioKiocb = new KmemCache('io_kiocb', 224, 24);
+  readonly kmalloc1k = new KmemCache('kmalloc-1k', 1024, 23);
 
   get all(): readonly KmemCache[] {
     return Object.values(this).filter((value) => value instanceof KmemCache);

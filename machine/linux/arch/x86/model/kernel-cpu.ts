@@ -15,6 +15,7 @@ import type { Ticks } from '../../../../core/units.ts';
 import { BlockRecord, Stall } from '../../../../hardware/layout.ts';
 import type { KernelAccess, RecordAddress } from '../../../../hardware/processor.ts';
 import type { PerCpu } from './address-map.ts';
+import { TlbState } from '../mm/tlb.ts';
 import { FunctionAccounts } from './function-accounts.ts';
 import { High, PAGE_STRUCT_BYTES } from './address-map.ts';
 import { F } from './generated/function-ids.ts';
@@ -66,11 +67,21 @@ export class KernelCpu {
   readonly ticks: KernelTicks;
   readonly perCpu: number;
   readonly registers: Registers;
+  /** Which address spaces its TLB may hold. */
+  readonly tlb = new TlbState();
   /** Low half of the top of the current task's kernel stack. */
   stackTop = 0;
   /** Ticks since the kernel was entered; not in the CPU's clock yet. */
   elapsed: Ticks = 0;
+  /** Whether kernel code runs, or is stopped between two tasks. */
+  inKernel = false;
   private entryClock: Ticks = 0;
+  /** When the kernel was left. */
+  private exitClock: Ticks = 0;
+  private userTicks: Ticks = 0;
+  private kernelTicks: Ticks = 0;
+  /** The part of `elapsed` that takeKernelTicks() has given out. */
+  private elapsedTaken: Ticks = 0;
   private record: RecordAddress = 0;
   private current: F = 0;
   private readonly access: KernelAccess;
@@ -123,17 +134,45 @@ export class KernelCpu {
     return this.entryClock;
   }
 
-  /** User code stopped: kernel time starts at the CPU's clock. */
+  /** User time since it was last taken. */
+  takeUserTicks(): Ticks {
+    const ticks = this.userTicks;
+    this.userTicks = 0;
+    return ticks;
+  }
+
+  /** Kernel time since it was last taken, up to now. */
+  takeKernelTicks(): Ticks {
+    const ticks = this.kernelTicks + this.elapsed - this.elapsedTaken;
+    this.kernelTicks = 0;
+    this.elapsedTaken = this.elapsed;
+    return ticks;
+  }
+
+  /** The CPU's time, whatever runs on it. */
+  get clock(): Ticks {
+    return this.inKernel ? this.now : this.hardware.state.clock;
+  }
+
+  /** User code stopped: kernel time starts at the CPU's clock. Inside the kernel it goes on. */
   enter(): void {
+    if (this.inKernel) return;
+    this.inKernel = true;
     this.entryClock = this.hardware.state.clock;
+    this.userTicks += this.entryClock - this.exitClock;
     this.elapsed = 0;
+    this.elapsedTaken = 0;
     this.registers.privilege = 0;
   }
 
   /** Kernel time becomes part of the CPU's clock, and user mode goes on. */
   leave(): void {
+    this.inKernel = false;
     this.entryClock += this.elapsed;
+    this.exitClock = this.entryClock;
+    this.kernelTicks += this.elapsed - this.elapsedTaken;
     this.elapsed = 0;
+    this.elapsedTaken = 0;
     this.hardware.state.clock = this.entryClock;
     this.registers.privilege = 3;
   }
@@ -159,6 +198,11 @@ export class KernelCpu {
     const end = line + text.linesOf(fn, instructions) * LINE_BYTES;
     for (; line < end; line += LINE_BYTES) {
       const stall = access.fetch(line, High.IMAGE, record);
+      if (stall !== 0) elapsed += served(stall);
+    }
+    let data = text.dataStart[fn];
+    for (let own = text.dataLines[fn]; own > 0; own--, data += LINE_BYTES) {
+      const stall = access.read(data, High.IMAGE, record);
       if (stall !== 0) elapsed += served(stall);
     }
     this.elapsed += elapsed;
@@ -356,6 +400,17 @@ export class KernelCpu {
       sum += this.instructions[fn] * this.text.branches[fn];
     }
     return Math.round(sum);
+  }
+
+  /** Nothing runs until `until`: the idle task's time. */
+  idle(until: Ticks): void {
+    const { state } = this.hardware;
+    this.ledger.post(this.idleAccount(), Cause.IDLE, until - state.clock);
+    state.clock = until;
+  }
+
+  private idleAccount(): number {
+    return this.ledger.account(this.number, 0, Context.IDLE, this.text.symbolOf(F.default_idle));
   }
 
   /** Posts everything since the last settlement to the ledger. */

@@ -23,8 +23,11 @@ const TWO_32 = 2 ** 32;
 
 export class Registers {
   private readonly words: Uint32Array;
+  /** The same bytes, for what is wider than a word or off its grid. */
+  readonly view: DataView;
 
   constructor(buffer: ArrayBufferLike, block: number) {
+    this.view = new DataView(buffer, block, Cpu.FILTER_READ);
     this.words = new Uint32Array(buffer, block, Cpu.FILTER_READ >> 2);
   }
 
@@ -39,6 +42,11 @@ export class Registers {
   /** The register as a signed integer; exact up to 2^53, far outside every valid address beyond. */
   signed(gpr: number): number {
     return (this.words[gpr * 2 + 1] | 0) * TWO_32 + this.words[gpr * 2];
+  }
+
+  /** The register as an address or size; beyond 2^53 rounded, far outside every valid address. */
+  unsigned(gpr: number): number {
+    return this.words[gpr * 2 + 1] * TWO_32 + this.words[gpr * 2];
   }
 
   /** Sets a register to a signed integer of magnitude at most 2^53. */
@@ -81,6 +89,22 @@ export class Registers {
     this.words[Cpu.X87_TAG >> 2] = 0;
     this.words.fill(0, Cpu.X87_REGISTERS >> 2, (Cpu.X87_REGISTERS + 128) >> 2);
     this.words.fill(0, Cpu.XMM >> 2, (Cpu.XMM + 256) >> 2);
+  }
+
+  /** A copy of the general registers and rip. */
+  copyGeneral(): Registers {
+    const copy = new Uint32Array(Cpu.FILTER_READ >> 2);
+    copy.set(this.words.subarray(0, Cpu.CC_RESULT >> 2));
+    return new Registers(copy.buffer, 0);
+  }
+
+  /** Copies the architectural state out, and in again. */
+  save(thread: Uint32Array): void {
+    thread.set(this.words.subarray(0, thread.length));
+  }
+
+  load(thread: Uint32Array): void {
+    this.words.set(thread);
   }
 
   /** Current privilege level, 0 or 3. */
