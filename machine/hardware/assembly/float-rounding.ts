@@ -5,16 +5,15 @@
 import { FloatException, FloatOp, Mxcsr } from '../cpu/float-op';
 import { daz32, daz64, isUnmasked, mxcsr, raiseFloat, roundingMode } from './float-exceptions';
 import { fromF32, fromF64, toF32, toF64, wasTiny } from './x87-format';
+import { divide, squareRoot } from './x87-quotient';
 import {
   add,
   beginWith,
-  divide,
   multiply,
   raised,
   ROUND_ODD,
   rSig,
   rTop,
-  squareRoot,
   unpackA,
   unpackB,
   useRounding,

@@ -3,6 +3,7 @@ import { X87MemoryOp } from '../cpu/x87';
 import { Cpu } from '../layout';
 import { readable, writable, written } from './guest-memory';
 import { checkUsed, INDEFINITE_SIG, INDEFINITE_TOP, pop, push, readA } from './x87-stack';
+import { fromInteger } from './x87-quotient';
 import {
   aExp,
   aKind,
@@ -10,7 +11,6 @@ import {
   begin,
   finish,
   forgetDenormal,
-  fromInteger,
   integerMagnitude,
   Kind,
   raised,

@@ -26,14 +26,13 @@ import {
   top,
   writeResult,
 } from './x87-stack';
+import { compare, fromInteger, squareRoot } from './x87-quotient';
 import {
   aExp,
   aKind,
   aSig,
   aSign,
-  compare,
   finish,
-  fromInteger,
   INTEGER_BIT,
   integerMagnitude,
   Kind,
@@ -45,7 +44,6 @@ import {
   rSig,
   rTop,
   setResult,
-  squareRoot,
   Status,
   stops,
   unpackB,

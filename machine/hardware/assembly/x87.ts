@@ -4,6 +4,7 @@
  */
 import { X87Arithmetic, X87Constant, X87Op } from '../cpu/x87';
 import { Cpu } from '../layout';
+import { compare, divide, fromInteger } from './x87-quotient';
 import {
   aExp,
   aKind,
@@ -12,12 +13,9 @@ import {
   aSign,
   begin,
   bKind,
-  compare,
   currentRounding,
-  divide,
   finish,
   forgetDenormal,
-  fromInteger,
   INTEGER_BIT,
   integerMagnitude,
   isSignaling,
