@@ -5,16 +5,15 @@
 import { FloatException, FloatOp, Mxcsr } from '../cpu/float-op';
 import { daz32, daz64, isUnmasked, mxcsr, raiseFloat, roundingMode } from './float-exceptions';
 import { fromF32, fromF64, toF32, toF64, wasTiny } from './x87-format';
+import { divide, squareRoot } from './x87-quotient';
 import {
   add,
   beginWith,
-  divide,
   multiply,
   raised,
   ROUND_ODD,
   rSig,
   rTop,
-  squareRoot,
   unpackA,
   unpackB,
   useRounding,
@@ -48,7 +47,7 @@ function operate(cpu: usize, op: u32): void {
 
 /** Starts an operation of the 80-bit arithmetic on behalf of SSE. */
 export function beginRounded(cpu: usize): void {
-  beginWith(roundingMode(cpu), 64, isUnmasked(cpu, FloatException.UNDERFLOW));
+  beginWith(roundingMode(cpu), 64, isUnmasked(cpu, FloatException.UNDERFLOW), isUnmasked(cpu, FloatException.OVERFLOW));
 }
 
 /** Ends it. Returns true when the result must become a zero. */

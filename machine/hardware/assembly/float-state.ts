@@ -2,7 +2,26 @@
 import { X87MemoryOp } from '../cpu/x87';
 import { Cpu } from '../layout';
 import { readable, writable, written } from './guest-memory';
-import { pop } from './x87-stack';
+import { checkUsed, INDEFINITE_SIG, INDEFINITE_TOP, pop, push, readA } from './x87-stack';
+import { fromInteger } from './x87-quotient';
+import {
+  aExp,
+  aKind,
+  aSign,
+  begin,
+  finish,
+  forgetDenormal,
+  integerMagnitude,
+  Kind,
+  raised,
+  restoreRaised,
+  rSig,
+  rTop,
+  setResult,
+  Status,
+  stops,
+  summarize,
+} from './x87-value';
 
 const PART_BYTES = 16;
 const FX_PARTS = 26;
@@ -22,11 +41,14 @@ const SAVE_BYTES = 108;
   return <usize>load<u32>(cpu, Cpu.EXIT_RECORD);
 }
 
+/** Bytes of the area, of which the last FX_BYTES - 16 * FX_PARTS are the program's own. */
+const FX_BYTES = 512;
+
 /** The address is 16-byte aligned: no part crosses a line. Both ends first, so that it faults whole. */
 export function fxSave(cpu: usize, va: i64): i64 {
   const record = recordOf(cpu);
   if (writable(cpu, va, PART_BYTES, record) == 0) return 0;
-  if (writable(cpu, va + (FX_PARTS - 1) * PART_BYTES, PART_BYTES, record) == 0) return 0;
+  if (writable(cpu, va + FX_BYTES - 1, 1, record) == 0) return 0;
   for (let part = 0; part < FX_PARTS; part++) {
     const host = writable(cpu, va + part * PART_BYTES, PART_BYTES, record);
     if (host == 0) return 0;
@@ -57,7 +79,7 @@ function savePart(cpu: usize, part: i32, host: usize): void {
 export function fxRestore(cpu: usize, va: i64): i64 {
   const record = recordOf(cpu);
   if (readable(cpu, va, PART_BYTES, record) == 0) return 0;
-  if (readable(cpu, va + (FX_PARTS - 1) * PART_BYTES, PART_BYTES, record) == 0) return 0;
+  if (readable(cpu, va + FX_BYTES - 1, 1, record) == 0) return 0;
   for (let part = 0; part < FX_PARTS; part++) {
     const host = readable(cpu, va + part * PART_BYTES, PART_BYTES, record);
     if (host == 0) return 0;
@@ -86,9 +108,65 @@ function storeExtendedPop(cpu: usize, va: i64): i64 {
   const host = writable(cpu, va, EXTENDED_BYTES, recordOf(cpu));
   if (host == 0) return 0;
   const from = registerAt(cpu, 0);
-  store<u64>(host, load<u64>(from));
-  store<u16>(host, load<u16>(from, 8), 8);
+  begin(cpu);
+  const used = checkUsed(cpu, 0);
+  if (!stops(cpu, Status.STORING)) {
+    store<u64>(host, used ? load<u64>(from) : INDEFINITE_SIG);
+    store<u16>(host, used ? load<u16>(from, 8) : <u16>INDEFINITE_TOP, 8);
+  }
   written(cpu);
+  finish(cpu);
+  pop(cpu);
+  return 1;
+}
+
+/** 18 decimal digits and a sign; digits above 9 are taken for what they would be. */
+function loadDecimal(cpu: usize, va: i64): i64 {
+  const host = readable(cpu, va, EXTENDED_BYTES, recordOf(cpu));
+  if (host == 0) return 0;
+  begin(cpu);
+  let value: u64 = 0;
+  for (let n = 8; n >= 0; n--) {
+    const pair = load<u8>(host + n);
+    value = value * 100 + <u64>(pair >> 4) * 10 + <u64>(pair & 15);
+  }
+  const negative = load<u8>(host + 9) >> 7;
+  fromInteger(<i64>value);
+  if (negative != 0) setResult(rSig, rTop | 0x8000);
+  push(cpu);
+  return 1;
+}
+
+const DECIMAL_MAX: u64 = 999999999999999999;
+const DECIMAL_INDEFINITE: u64 = 0xc000000000000000;
+
+function storeDecimalPop(cpu: usize, va: i64): i64 {
+  const host = writable(cpu, va, EXTENDED_BYTES, recordOf(cpu));
+  if (host == 0) return 0;
+  begin(cpu);
+  readA(cpu, 0);
+  forgetDenormal();
+  let rest: u64 = u64.MAX_VALUE;
+  if (aKind == Kind.ZERO) rest = 0;
+  else if (aKind == Kind.FINITE && aExp < 60) rest = integerMagnitude();
+  if (rest > DECIMAL_MAX) {
+    restoreRaised((raised & ~<u32>Status.INEXACT) | Status.INVALID);
+  }
+  if (!stops(cpu, Status.STORING)) {
+    if (rest > DECIMAL_MAX) {
+      store<u64>(host, DECIMAL_INDEFINITE);
+      store<u16>(host, 0xffff, 8);
+    } else {
+      for (let n = 0; n < 9; n++) {
+        const pair = <u32>(rest % 100);
+        store<u8>(host + n, <u8>(((pair / 10) << 4) | pair % 10));
+        rest /= 100;
+      }
+      store<u8>(host + 9, <u8>(aSign << 7));
+    }
+  }
+  written(cpu);
+  finish(cpu);
   pop(cpu);
   return 1;
 }
@@ -124,6 +202,7 @@ function readEnvironment(cpu: usize, host: usize): void {
   let tags: u32 = 0;
   for (let n: u32 = 0; n < 8; n++) if (((full >> (2 * n)) & 3) != 3) tags |= (<u32>1) << n;
   store<u32>(cpu, tags, Cpu.X87_TAG);
+  summarize(cpu);
 }
 
 function storeEnvironment(cpu: usize, va: i64): i64 {
@@ -133,19 +212,24 @@ function storeEnvironment(cpu: usize, va: i64): i64 {
   written(cpu);
   // All exceptions are masked afterwards.
   store<u32>(cpu, load<u32>(cpu, Cpu.X87_CONTROL) | 0x3f, Cpu.X87_CONTROL);
+  summarize(cpu);
   return 1;
 }
 
 function loadEnvironment(cpu: usize, va: i64): i64 {
+  // The processor looks at the end first, which shows in the address of a fault.
+  if (readable(cpu, va + ENVIRONMENT_BYTES - 1, 1, recordOf(cpu)) == 0) return 0;
   const host = readable(cpu, va, ENVIRONMENT_BYTES, recordOf(cpu));
   if (host == 0) return 0;
   readEnvironment(cpu, host);
   return 1;
 }
 
-/** Registers one by one after the environment; the last one first, so that it faults whole. */
+/** Registers one by one after the environment; both ends first, so that it faults whole. */
 function save(cpu: usize, va: i64): i64 {
   const record = recordOf(cpu);
+  if (writable(cpu, va, ENVIRONMENT_BYTES, record) == 0) return 0;
+  store<i32>(cpu, 0, Cpu.SPLIT_PENDING);
   if (writable(cpu, va + SAVE_BYTES - EXTENDED_BYTES, EXTENDED_BYTES, record) == 0) return 0;
   store<i32>(cpu, 0, Cpu.SPLIT_PENDING);
   const host = writable(cpu, va, ENVIRONMENT_BYTES, record);
@@ -191,6 +275,10 @@ export function x87Memory(cpu: usize, operation: i64, va: i64): i64 {
       return loadEnvironment(cpu, va);
     case X87MemoryOp.SAVE:
       return save(cpu, va);
+    case X87MemoryOp.LOAD_DECIMAL:
+      return loadDecimal(cpu, va);
+    case X87MemoryOp.STORE_DECIMAL_POP:
+      return storeDecimalPop(cpu, va);
     default:
       return restore(cpu, va);
   }

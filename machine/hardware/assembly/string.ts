@@ -3,7 +3,7 @@
  * Forward moves and stores go one cache line at a time, which touches the same lines in the same
  * order as element by element. No exit inside for the budget: the clock is exact afterwards.
  */
-import { StringOp } from '../cpu/ir';
+import { StringFlag, StringOp } from '../cpu/ir';
 import { AccessHint, AccessKind, Flow, Source } from '../memory/overlap-layout';
 import { setWholeLine } from './cache';
 import { setFlagsCompare } from './flags';
@@ -60,12 +60,29 @@ function describeStreams(byteRate: i32): void {
   return max<u64>((64 - (va & LINE_MASK)) >> width, 1);
 }
 
+/** Bits that count in rsi, rdi and rcx: all, or 32. */
+let addressMask: u64 = u64.MAX_VALUE;
+/** Base of the source's segment. */
+let sourceBase: u64 = 0;
+
 @inline function advance(cpu: usize, register: usize, bytes: i64): void {
-  store<i64>(cpu + register, load<i64>(cpu + register) + bytes);
+  store<u64>(cpu + register, (load<u64>(cpu + register) + bytes) & addressMask);
 }
 
 @inline function countDown(cpu: usize, elements: u64): void {
-  store<u64>(cpu, load<u64>(cpu, Cpu.GPR + 8) - elements, Cpu.GPR + 8);
+  store<u64>(cpu, ((load<u64>(cpu, Cpu.GPR + 8) & addressMask) - elements) & addressMask, Cpu.GPR + 8);
+}
+
+@inline function countLeft(cpu: usize): u64 {
+  return load<u64>(cpu + RCX) & addressMask;
+}
+
+@inline function sourceAt(cpu: usize): u64 {
+  return (load<u64>(cpu + RSI) & addressMask) + sourceBase;
+}
+
+@inline function destinationAt(cpu: usize): u64 {
+  return load<u64>(cpu + RDI) & addressMask;
 }
 
 /** Copies `elements` upwards one by one, so that an overlap propagates as the processor's does. */
@@ -79,11 +96,11 @@ function copyUp(to: usize, from: usize, elements: u32, width: u32): void {
 
 /** Up to a line of rep movs. Returns elements moved, 0 after a fault. */
 function moveSome(cpu: usize, width: u32, record: usize, backwards: bool): u32 {
-  const source = load<u64>(cpu + RSI);
-  const destination = load<u64>(cpu + RDI);
+  const source = sourceAt(cpu);
+  const destination = destinationAt(cpu);
   let elements: u64 = 1;
   if (!backwards) {
-    elements = min<u64>(min<u64>(inLine(source, width), inLine(destination, width)), load<u64>(cpu + RCX));
+    elements = min<u64>(min<u64>(inLine(source, width), inLine(destination, width)), countLeft(cpu));
   }
   const size = <i32>elements << width;
   const from = readable(cpu, source, size, record, backwards ? 0 : LOAD_HINT);
@@ -103,8 +120,8 @@ function moveSome(cpu: usize, width: u32, record: usize, backwards: bool): u32 {
 }
 
 function storeSome(cpu: usize, width: u32, record: usize, backwards: bool): u32 {
-  const destination = load<u64>(cpu + RDI);
-  const elements = backwards ? 1 : min<u64>(inLine(destination, width), load<u64>(cpu + RCX));
+  const destination = destinationAt(cpu);
+  const elements = backwards ? 1 : min<u64>(inLine(destination, width), countLeft(cpu));
   const size = <i32>elements << width;
   const to = overwritten(cpu, destination, size, record, backwards);
   if (to == 0) return 0;
@@ -116,7 +133,7 @@ function storeSome(cpu: usize, width: u32, record: usize, backwards: bool): u32 
 }
 
 function loadOne(cpu: usize, width: u32, record: usize, backwards: bool): u32 {
-  const from = readable(cpu, load<u64>(cpu + RSI), 1 << width, record);
+  const from = readable(cpu, sourceAt(cpu), 1 << width, record);
   if (from == 0) return 0;
   const value = loadElement(from, width);
   if (width >= 2) store<u64>(cpu + RAX, value);
@@ -133,11 +150,11 @@ function compareOne(cpu: usize, width: u32, record: usize, backwards: bool, scan
   const step: i64 = backwards ? -(<i64>1 << width) : <i64>1 << width;
   let first = load<u64>(cpu + RAX) & (u64.MAX_VALUE >> (64 - (8 << width)));
   if (!scan) {
-    const from = readable(cpu, load<u64>(cpu + RSI), 1 << width, record);
+    const from = readable(cpu, sourceAt(cpu), 1 << width, record);
     if (from == 0) return 0;
     first = loadElement(from, width);
   }
-  const other = readable(cpu, load<u64>(cpu + RDI), 1 << width, record);
+  const other = readable(cpu, destinationAt(cpu), 1 << width, record);
   if (other == 0) return 0;
   left = first;
   right = loadElement(other, width);
@@ -183,20 +200,24 @@ function book(cpu: usize, record: usize, width: u32, iterations: u64, rate: i32)
   charge(cpu, record, ticks);
 }
 
-/** form = StringOp + 8 * log2 width + 32 * (1 rep or repe, 2 repne). Returns 0 after a fault. */
+/** form = StringOp + 8 * log2 width + 32 * (1 rep or repe, 2 repne) + StringFlag. Returns 0 after a fault. */
 export function repString(cpu: usize, form: i64): i64 {
   const operation = <u32>form & 7;
   const width = (<u32>form >> 3) & 3;
-  const wanted = <u32>form >> 5 == 1;
+  const wanted = ((<u32>form >> 5) & 3) == 1;
+  addressMask = (<u32>form & StringFlag.ADDRESS_32) != 0 ? 0xffffffff : u64.MAX_VALUE;
+  sourceBase = 0;
+  if ((<u32>form & StringFlag.FS) != 0) sourceBase = load<u64>(cpu, Cpu.FS_BASE);
+  else if ((<u32>form & StringFlag.GS) != 0) sourceBase = load<u64>(cpu, Cpu.GS_BASE);
   const compares = operation >= <u32>StringOp.CMPS;
   const backwards = load<u32>(cpu, Cpu.DF) != 0;
   const record: usize = load<u32>(cpu, Cpu.EXIT_RECORD);
   const rate = byteRate(cpu, operation, backwards);
   describeStreams(rate);
-  if (rate != 0) begin(cpu, record, operation, load<u64>(cpu + RCX) << width);
+  if (rate != 0) begin(cpu, record, operation, countLeft(cpu) << width);
   let iterations: u64 = 0;
   let done: i64 = 1;
-  while (load<u64>(cpu + RCX) != 0) {
+  while (countLeft(cpu) != 0) {
     const elements = some(cpu, operation, width, record, backwards);
     if (elements == 0) {
       done = 0;

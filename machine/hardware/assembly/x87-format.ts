@@ -20,6 +20,7 @@ import {
   shiftedHigh,
   shiftRightSticky,
   Status,
+  trapsHuge,
   trapsTiny,
   usePrecision,
 } from './x87-value';
@@ -60,14 +61,18 @@ export function fromF32(bits: u64): void {
 /** Whether the last narrowing gave a result below the normal numbers, before it was denormalised. */
 export let wasTiny: bool = false;
 
+let losesUnbounded: bool = false;
+
 /** Whether A, rounded as if exponents had no end, stays below 1.0 at exponent 0 of the format. */
 function staysTiny(biased: i32, precision: u32): bool {
-  if (biased < 0) return true;
+  // Whether the result is inexact is also asked as if exponents had no end.
   const before = raised;
   usePrecision(precision);
+  restoreRaised(before & ~<u32>Status.INEXACT);
   roundAt(aSign, aSig, 0);
+  losesUnbounded = (raised & Status.INEXACT) != 0;
   restoreRaised(before);
-  return !roundedCarry;
+  return biased < 0 || !roundedCarry;
 }
 
 /** A rounded to a narrower format; returns its bits. */
@@ -93,13 +98,21 @@ function narrow(fractionBits: u64, exponentBits: u64): u64 {
     high = shiftedHigh;
     biased = 0;
   }
+  const before = raised & Status.INEXACT;
   usePrecision(<u32>fractionBits + 1);
   roundAt(aSign, high, low);
   if (roundedCarry) biased++;
   else if (biased == 0 && rSig >> 63 != 0) biased = 1;
-  if (wasTiny && (trapsTiny || (raised & Status.INEXACT) != 0)) raise(Status.UNDERFLOW);
+  if (wasTiny && trapsTiny) {
+    raise(Status.UNDERFLOW);
+    if (!losesUnbounded) restoreRaised(raised & ~<u32>Status.INEXACT | before);
+  } else if (wasTiny && (raised & Status.INEXACT) != 0) {
+    raise(Status.UNDERFLOW);
+  }
   if (biased >= <i32>exponentMax) {
+    const exact = trapsHuge && (raised & Status.INEXACT) == 0;
     packOverflow(aSign);
+    if (exact) restoreRaised(raised & ~<u32>Status.INEXACT);
     return rSig == INTEGER_BIT ? infinity : infinity - 1;
   }
   const fraction = (rSig & ~INTEGER_BIT) >> (63 - fractionBits);

@@ -1,4 +1,4 @@
-/** The x87 register stack: top, tags, and the masked responses to underflow and overflow. */
+/** The x87 register stack: top, tags, and the responses to its underflow and overflow. */
 import { Cpu } from '../layout';
 import {
   finish,
@@ -7,6 +7,8 @@ import {
   rTop,
   setResult,
   Status,
+  stopped,
+  stops,
   unpackA,
   unpackB,
 } from './x87-value';
@@ -60,7 +62,12 @@ export function readB(cpu: usize, index: u32): void {
   else unpackB(INDEFINITE_SIG, INDEFINITE_TOP);
 }
 
+/** Unless an unmasked exception forbids it. */
 export function writeResult(cpu: usize, index: u32): void {
+  if (!stops(cpu, Status.BEFORE)) storeResult(cpu, index);
+}
+
+export function storeResult(cpu: usize, index: u32): void {
   const at = addressOf(cpu, index);
   store<u64>(at, rSig);
   store<u16>(at, <u16>rTop, 8);
@@ -70,17 +77,22 @@ export function writeResult(cpu: usize, index: u32): void {
 /** Pushes the result. */
 export function push(cpu: usize): void {
   const overflows = isUsed(cpu, 7);
-  setTop(cpu, top(cpu) - 1);
   if (overflows) {
     setResult(INDEFINITE_SIG, INDEFINITE_TOP);
     raise(Status.INVALID | Status.STACK_FAULT);
   }
-  writeResult(cpu, 0);
+  // A denormal operand does not keep a load from being done.
+  if (!stops(cpu, Status.INVALID)) {
+    setTop(cpu, top(cpu) - 1);
+    storeResult(cpu, 0);
+  }
   finish(cpu);
   if (overflows) store<u32>(cpu, load<u32>(cpu, Cpu.X87_STATUS) | Status.C1, Cpu.X87_STATUS);
 }
 
+/** Unless the operation before it was stopped. */
 export function pop(cpu: usize): void {
+  if (stopped) return;
   setTag(cpu, 0, 0);
   setTop(cpu, top(cpu) + 1);
 }

@@ -1,7 +1,7 @@
 /**
  * 80-bit floating-point values and their arithmetic, rounded as the x87 control word says. Values in
  * work are { sign, exponent, significand }: 1.63 fixed point times 2^exponent. Denormals are
- * normalised on unpacking. Omits unmasked exceptions: every response is the masked one.
+ * normalised on unpacking.
  */
 import { Cpu } from '../layout';
 
@@ -28,10 +28,16 @@ export const enum Status {
   C2 = 0x400,
   C3 = 0x4000,
   CONDITIONS = 0x4700,
+  /** Exceptions that keep an operation from changing its destination when they are unmasked. */
+  BEFORE = 0x07,
+  /** Those that keep a value from being stored. */
+  STORING = 0x1f,
 }
 
-const BIAS: i32 = 16383;
+export const BIAS: i32 = 16383;
 const EXPONENT_SPECIAL: u32 = 0x7fff;
+/** What an exponent out of range is moved by for a handler. */
+const EXPONENT_WRAP: i32 = 0x6000;
 export const INTEGER_BIT: u64 = 0x8000000000000000;
 const QUIET: u64 = 0x4000000000000000;
 const INDEFINITE: u64 = 0xc000000000000000;
@@ -50,11 +56,15 @@ export let rSig: u64 = 0;
 export let rTop: u32 = 0;
 /** Raised by the operation in progress, status word bits. */
 export let raised: u32 = 0;
+/** Whether an operand is a NaN. */
+let sawNan: bool = false;
 /** Rounding control and precision of the operation in progress. */
 let roundingMode: u32 = 0;
 let precision: u32 = 64;
 /** Whether tiny results raise underflow although they are exact: it is unmasked. */
 export let trapsTiny: bool = false;
+/** Whether overflow is unmasked: what counts is then the result as if exponents had no end. */
+export let trapsHuge: bool = false;
 /** Sign of an exact zero difference. */
 let zeroSign: u32 = 0;
 /** Whether the last rounding made the magnitude larger. */
@@ -67,16 +77,21 @@ export function begin(cpu: usize): void {
   precision = field == 0 ? 24 : field == 2 ? 53 : 64;
   raised = 0;
   roundedUp = false;
+  stopped = false;
+  sawNan = false;
   trapsTiny = (control & Status.UNDERFLOW) == 0;
+  trapsHuge = (control & Status.OVERFLOW) == 0;
 }
 
 /** The same with everything given, for arithmetic that is not under the x87 control word. */
-export function beginWith(mode: u32, bits: u32, tinyTraps: bool): void {
+export function beginWith(mode: u32, bits: u32, tinyTraps: bool, hugeTraps: bool): void {
   useRounding(mode);
   precision = bits;
   raised = 0;
   roundedUp = false;
+  sawNan = false;
   trapsTiny = tinyTraps;
+  trapsHuge = hugeTraps;
 }
 
 /** Takes back what was raised since `flags` was read. */
@@ -96,6 +111,21 @@ export function useRounding(mode: u32): void {
 
 export function raise(flags: u32): void {
   raised |= flags;
+}
+
+/** Forgets that an operand was denormal, for operations that do not mind. */
+export function forgetDenormal(): void {
+  raised &= ~<u32>Status.DENORMAL;
+}
+
+/** The rounding control of the operation in progress. */
+@inline export function currentRounding(): u32 {
+  return roundingMode;
+}
+
+/** Makes B a zero, where an operation has A alone. */
+export function clearB(): void {
+  bKind = Kind.ZERO;
 }
 
 export function setResult(significand: u64, top: u32): void {
@@ -119,6 +149,7 @@ export function unpackA(significand: u64, top: u32): void {
   aKind = kindOf(significand, exponent);
   aSig = significand;
   aExp = <i32>max<u32>(exponent, 1) - BIAS;
+  if (aKind == Kind.NAN) sawNan = true;
   if (isUnsupported(significand, exponent)) {
     raised |= Status.INVALID;
     aKind = Kind.NAN;
@@ -167,6 +198,11 @@ export function packIndefinite(): void {
   packSpecial(1, INDEFINITE);
 }
 
+/** Whether A or B is a signalling NaN. */
+export function isSignaling(): bool {
+  return (aKind == Kind.NAN && (aSig & QUIET) == 0) || (bKind == Kind.NAN && (bSig & QUIET) == 0);
+}
+
 /** The NaN of an operation with at least one: the larger significand, made quiet. */
 export function packNan(): void {
   const aSignals = aKind == Kind.NAN && (aSig & QUIET) == 0;
@@ -188,6 +224,15 @@ export function packNan(): void {
   return (half || below) && (roundingMode == 1) == (sign != 0);
 }
 
+/** Whether a value below the normal numbers stays there when it is rounded as if they had no end. */
+function staysTiny(sign: u32, biased: i32, high: u64, low: u64): bool {
+  if (biased < 0) return true;
+  const before = raised;
+  roundAt(sign, high, low);
+  raised = before;
+  return !roundedCarry;
+}
+
 /** Rounds high:low (1.127 fixed point, times 2^exponent) and packs it. */
 export function roundPack(sign: u32, exponent: i32, high: u64, low: u64): void {
   if (high == 0) {
@@ -204,20 +249,33 @@ export function roundPack(sign: u32, exponent: i32, high: u64, low: u64): void {
   }
   let biased = exponent + BIAS;
   let tiny = false;
+  if (biased <= 0 && trapsTiny) {
+    // The handler gets the result with its exponent wrapped round.
+    roundAt(sign, high, low);
+    if (!roundedCarry || biased < 0) {
+      raised |= Status.UNDERFLOW;
+      rTop = (sign << 15) | ((<u32>biased + EXPONENT_WRAP + <u32>roundedCarry) & EXPONENT_SPECIAL);
+      return;
+    }
+  }
   if (biased <= 0) {
+    tiny = staysTiny(sign, biased, high, low);
     // Denormal: its last kept bit is that of the least exponent.
     const distance = 1 - biased;
     const sticky = shiftRightSticky(high, low, distance);
     high = shiftedHigh;
     low = sticky;
     biased = 0;
-    tiny = true;
   }
   roundAt(sign, high, low);
   if (roundedCarry) biased++;
   else if (biased == 0 && rSig >> 63 != 0) biased = 1;
   if (tiny && (raised & Status.INEXACT) != 0) raised |= Status.UNDERFLOW;
-  if (biased >= <i32>EXPONENT_SPECIAL) return packOverflow(sign);
+  if (biased >= <i32>EXPONENT_SPECIAL) {
+    if (!trapsHuge) return packOverflow(sign);
+    raised |= Status.OVERFLOW;
+    biased -= EXPONENT_WRAP;
+  }
   rTop = (sign << 15) | <u32>biased;
 }
 
@@ -289,11 +347,37 @@ export function packOverflow(sign: u32): void {
   rTop = (sign << 15) | (EXPONENT_SPECIAL - 1);
 }
 
+const MASKS: u32 = 0x3f;
+const ERROR_SUMMARY: u32 = 0x8080;
+/** Set when an unmasked exception stopped the operation in progress; its pop then does nothing. */
+export let stopped: bool = false;
+
+/** Error summary and busy bits follow from exceptions and masks. */
+export function summarize(cpu: usize): void {
+  const status = load<u32>(cpu, Cpu.X87_STATUS);
+  const unmasked = status & ~load<u32>(cpu, Cpu.X87_CONTROL) & MASKS;
+  store<u32>(cpu, unmasked != 0 ? status | ERROR_SUMMARY : status & ~ERROR_SUMMARY, Cpu.X87_STATUS);
+}
+
+/** Whether an unmasked exception among `kinds` keeps the operation from changing anything. */
+export function stops(cpu: usize, kinds: u32): bool {
+  if (sawNan || (raised & (Status.INVALID | Status.ZERO_DIVIDE)) != 0) raised &= ~<u32>Status.DENORMAL;
+  stopped = (raised & kinds & ~load<u32>(cpu, Cpu.X87_CONTROL)) != 0;
+  return stopped;
+}
+
 /** Writes the raised exceptions and C1 (rounded up) to the status word. */
 export function finish(cpu: usize): void {
+  // A NaN, an invalid operation and a division by zero all come before a denormal operand.
+  if (sawNan || (raised & (Status.INVALID | Status.ZERO_DIVIDE)) != 0) raised &= ~<u32>Status.DENORMAL;
+  if (stopped && (raised & Status.BEFORE & ~load<u32>(cpu, Cpu.X87_CONTROL)) != 0) {
+    raised &= Status.BEFORE | Status.STACK_FAULT;
+    roundedUp = false;
+  }
   let status = (load<u32>(cpu, Cpu.X87_STATUS) | raised) & ~Status.C1;
   if (roundedUp && (raised & Status.INEXACT) != 0) status |= Status.C1;
   store<u32>(cpu, status, Cpu.X87_STATUS);
+  if ((raised & MASKS) != 0) summarize(cpu);
 }
 
 // Arithmetic: result of A op B into rSig and rTop ------------------------------------------------
@@ -340,10 +424,10 @@ export function add(flip: u32): void {
   else subtractMagnitudes();
 }
 
-let productLow: u64 = 0;
+export let productLow: u64 = 0;
 
 /** 64 by 64 bits: the high half; the low one in productLow. */
-function multiplyWide(x: u64, y: u64): u64 {
+export function multiplyWide(x: u64, y: u64): u64 {
   const xLow = x & 0xffffffff;
   const xHigh = x >> 32;
   const yLow = y & 0xffffffff;
@@ -366,100 +450,6 @@ export function multiply(): void {
   roundPack(sign, aExp + bExp + 1, high, productLow);
 }
 
-let rest: u64 = 0;
-
-/** One 32-bit digit at a time: upper:lower / divisor, divisor normalised and above upper. */
-export function divideNormalized(upper: u64, lower: u64, divisor: u64): u64 {
-  const dHigh = divisor >> 32;
-  const dLow = divisor & 0xffffffff;
-  const q1 = quotientDigit(upper, lower >> 32, dHigh, dLow);
-  const middle = ((upper << 32) | (lower >> 32)) - q1 * divisor;
-  const q0 = quotientDigit(middle, lower & 0xffffffff, dHigh, dLow);
-  rest = ((middle << 32) | (lower & 0xffffffff)) - q0 * divisor;
-  return (q1 << 32) | q0;
-}
-
-@inline function quotientDigit(upper: u64, next: u64, dHigh: u64, dLow: u64): u64 {
-  let q = upper / dHigh;
-  let remainder = upper % dHigh;
-  while (q >> 32 != 0 || q * dLow > ((remainder << 32) | next)) {
-    q--;
-    remainder += dHigh;
-    if (remainder >> 32 != 0) break;
-  }
-  return q;
-}
-
-export function divide(): void {
-  if (aKind == Kind.NAN || bKind == Kind.NAN) return packNan();
-  const sign = aSign ^ bSign;
-  if (aKind == bKind && (aKind == Kind.ZERO || aKind == Kind.INFINITE)) return packIndefinite();
-  if (aKind == Kind.INFINITE) return packInfinity(sign);
-  if (aKind == Kind.ZERO || bKind == Kind.INFINITE) return packZero(sign);
-  if (bKind == Kind.ZERO) {
-    raised |= Status.ZERO_DIVIDE;
-    return packInfinity(sign);
-  }
-  const high = divideNormalized(aSig >> 1, aSig << 63, bSig);
-  const low = divideNormalized(rest, 0, bSig);
-  roundPack(sign, aExp - bExp, high, low | <u64>(rest != 0));
-}
-
-/** Square root of A, two bits of the radicand at a time. */
-export function squareRoot(): void {
-  bKind = Kind.ZERO;
-  if (aKind == Kind.NAN) return packNan();
-  if (aKind == Kind.ZERO) return packZero(aSign);
-  if (aSign != 0) return packIndefinite();
-  if (aKind == Kind.INFINITE) return packInfinity(0);
-  // The radicand in [1, 4) with two integer bits in front.
-  const odd = aExp & 1;
-  let high = odd != 0 ? aSig : aSig >> 1;
-  let low: u64 = odd != 0 ? 0 : aSig << 63;
-  let root: u64 = 0;
-  let extra: u64 = 0;
-  let remainderHigh: u64 = 0;
-  let remainderLow: u64 = 0;
-  for (let n = 0; n < 66; n++) {
-    remainderHigh = (remainderHigh << 2) | (remainderLow >> 62);
-    remainderLow = (remainderLow << 2) | (high >> 62);
-    high = (high << 2) | (low >> 62);
-    low <<= 2;
-    // Trial value 4 * root + 1; after 64 bits the root's last two live in `extra`.
-    const wide = n > 63;
-    const bits = <u64>(n - 64);
-    const fullHigh: u64 = wide && bits != 0 ? root >> (64 - bits) : 0;
-    const fullLow: u64 = wide ? (bits == 0 ? root : (root << bits) | extra) : root;
-    const trialHigh = (fullHigh << 2) | (fullLow >> 62);
-    const trialLow = (fullLow << 2) | 1;
-    const fits = remainderHigh != trialHigh ? remainderHigh > trialHigh : remainderLow >= trialLow;
-    if (fits) {
-      remainderHigh -= trialHigh + <u64>(remainderLow < trialLow);
-      remainderLow -= trialLow;
-    }
-    if (wide) extra = (extra << 1) | <u64>fits;
-    else root = (root << 1) | <u64>fits;
-  }
-  const sticky = <u64>((remainderHigh | remainderLow) != 0);
-  roundPack(0, aExp >> 1, root, (extra << 62) | sticky);
-}
-
-// Comparison and integers ------------------------------------------------------------------------
-
-/** -1, 0, 1, or 2 when unordered. */
-export function compare(): i32 {
-  if (aKind == Kind.NAN || bKind == Kind.NAN) return 2;
-  if (aKind == Kind.ZERO && bKind == Kind.ZERO) return 0;
-  if (aKind == Kind.ZERO) return bSign != 0 ? 1 : -1;
-  if (bKind == Kind.ZERO || aSign != bSign) return aSign != 0 ? -1 : 1;
-  const larger: i32 = aSign != 0 ? -1 : 1;
-  if (aKind == Kind.INFINITE || bKind == Kind.INFINITE) {
-    return aKind == bKind ? 0 : aKind == Kind.INFINITE ? larger : -larger;
-  }
-  if (aExp != bExp) return aExp > bExp ? larger : -larger;
-  return aSig == bSig ? 0 : aSig > bSig ? larger : -larger;
-}
-
 /** |A| rounded to an integer below 2^64; callers have checked that the exponent is below 64. */
 export function integerMagnitude(): u64 {
   if (aKind == Kind.ZERO) return 0;
@@ -473,13 +463,4 @@ export function integerMagnitude(): u64 {
     roundedUp = roundsUp(aSign, (shiftedHigh & 1) != 0, half, below);
   }
   return shiftedHigh + <u64>roundedUp;
-}
-
-export function fromInteger(value: i64): void {
-  const sign = <u32>(value < 0);
-  const magnitude: u64 = value < 0 ? -(<u64>value) : <u64>value;
-  if (magnitude == 0) return packZero(0);
-  const shift = clz<u64>(magnitude);
-  rSig = magnitude << shift;
-  rTop = (sign << 15) | <u32>(BIAS + 63 - <i32>shift);
 }

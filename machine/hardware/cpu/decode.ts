@@ -4,6 +4,7 @@
  * 64-bit mode only.
  */
 import {
+  Code,
   Decoder,
   DecoderError,
   DecoderOptions,
@@ -15,6 +16,9 @@ import {
 import type { Instruction } from 'iced-x86';
 import { Width } from './ir.ts';
 
+/** Mnemonic of what goes on beyond INSTRUCTION_BYTES_MAX. */
+export const TOO_LONG = '(too long)';
+
 /** The longest instruction that the processor accepts, in bytes. */
 export const INSTRUCTION_BYTES_MAX = 15;
 
@@ -22,11 +26,14 @@ export const enum OperandKind {
   REGISTER,
   XMM,
   X87,
+  MMX,
+  /** es, cs, ss, ds, fs, gs: 0..5. */
+  SEGMENT,
   IMMEDIATE,
   MEMORY,
   /** Address of a direct jump or call. */
   TARGET,
-  /** Anything that this machine has no use for: segment, control, mmx, ymm ... registers. */
+  /** Anything that this machine has no use for: control, ymm ... registers. */
   OTHER,
 }
 
@@ -57,7 +64,10 @@ export interface MemoryOperand {
 export type Operand =
   | RegisterOperand
   | MemoryOperand
-  | { readonly kind: OperandKind.XMM | OperandKind.X87; readonly index: number }
+  | {
+      readonly kind: OperandKind.XMM | OperandKind.X87 | OperandKind.MMX | OperandKind.SEGMENT;
+      readonly index: number;
+    }
   | { readonly kind: OperandKind.IMMEDIATE; readonly value: bigint }
   | { readonly kind: OperandKind.TARGET; readonly address: bigint }
   | { readonly kind: OperandKind.OTHER };
@@ -73,8 +83,12 @@ export interface Decoded {
   readonly lock: boolean;
   readonly rep: boolean;
   readonly repne: boolean;
-  /** The address-size prefix is present and matters (memory operand, string, jecxz). */
+  /** The address-size prefix is present and matters (memory operand, string, jecxz, loop). */
   readonly address32: boolean;
+  /** Segment override with a base of its own, for operands that are implied. */
+  readonly segment: 'fs' | 'gs' | undefined;
+  /** Bytes that a stack instruction pushes or pops at a time. */
+  readonly stackBytes: 2 | 8;
 }
 
 const GPR_NAMES: readonly (readonly [Width, readonly string[]])[] = [
@@ -86,6 +100,7 @@ const GPR_NAMES: readonly (readonly [Width, readonly string[]])[] = [
 const HIGH_BYTE_NAMES = ['AH', 'CH', 'DH', 'BH'];
 const VECTOR_REGISTERS = 16;
 const X87_REGISTERS = 8;
+const SEGMENT_NAMES = ['ES', 'CS', 'SS', 'DS', 'FS', 'GS'];
 
 const REGISTER_BY_NAME = Register as unknown as Readonly<Record<string, number | undefined>>;
 const MNEMONIC_NAMES = Mnemonic as unknown as Readonly<Record<number, string | undefined>>;
@@ -111,7 +126,11 @@ function registerOperands(): ReadonlyMap<number, Operand> {
   }
   for (let index = 0; index < X87_REGISTERS; index++) {
     define(`ST${String(index)}`, { kind: OperandKind.X87, index });
+    define(`MM${String(index)}`, { kind: OperandKind.MMX, index });
   }
+  SEGMENT_NAMES.forEach((name, index) => {
+    define(name, { kind: OperandKind.SEGMENT, index });
+  });
   return table;
 }
 
@@ -128,15 +147,19 @@ function addresses32Bits(register: Register): boolean {
   return operand?.kind === OperandKind.REGISTER && operand.width === Width.W32;
 }
 
-function memoryOperand(instruction: Instruction): Operand {
+function segmentOf(instruction: Instruction): 'fs' | 'gs' | undefined {
   const segment = instruction.segmentPrefix;
+  return segment === Register.FS ? 'fs' : segment === Register.GS ? 'gs' : undefined;
+}
+
+function memoryOperand(instruction: Instruction): Operand {
   return {
     kind: OperandKind.MEMORY,
     base: registerNumber(instruction.memoryBase),
     index: registerNumber(instruction.memoryIndex),
     scale: instruction.memoryIndexScale,
     displacement: BigInt.asUintN(64, instruction.memoryDisplacement),
-    segment: segment === Register.FS ? 'fs' : segment === Register.GS ? 'gs' : undefined,
+    segment: segmentOf(instruction),
     address32: hasAddress32(instruction),
     bytes: MemorySizeExt.size(instruction.memorySize),
   };
@@ -170,6 +193,16 @@ const STRING_KINDS_32: ReadonlySet<OpKind> = new Set([
   OpKind.MemorySegEDI,
   OpKind.MemoryESEDI,
 ]);
+const COUNT_32: ReadonlySet<Code> = new Set([
+  Code.Loop_rel8_64_ECX,
+  Code.Loope_rel8_64_ECX,
+  Code.Loopne_rel8_64_ECX,
+  Code.Jecxz_rel8_64,
+]);
+const STACK_16: ReadonlySet<Code> = new Set([
+  ...[Code.Enterw_imm16_imm8, Code.Leavew, Code.Push_imm16, Code.Pushw_imm8],
+  ...[Code.Pushfw, Code.Popfw, Code.Pushw_FS, Code.Pushw_GS, Code.Popw_FS, Code.Popw_GS],
+]);
 
 function decodeOperand(instruction: Instruction, position: number): Operand {
   const kind = instruction.opKind(position);
@@ -189,7 +222,7 @@ function decodeOperand(instruction: Instruction, position: number): Operand {
   return OTHER_OPERAND;
 }
 
-function decodedFrom(instruction: Instruction): Decoded {
+function decodedFrom(instruction: Instruction, tooLong: boolean): Decoded {
   const operands: Operand[] = [];
   let string32 = false;
   for (let position = 0; position < instruction.opCount; position++) {
@@ -197,38 +230,39 @@ function decodedFrom(instruction: Instruction): Decoded {
     string32 ||= STRING_KINDS_32.has(instruction.opKind(position));
   }
   const invalid = instruction.isInvalid;
+  const name = tooLong ? TOO_LONG : '(bad)';
   const memory = operands.find((operand) => operand.kind === OperandKind.MEMORY);
   return {
     address: instruction.ip,
     length: instruction.length,
-    mnemonic: invalid ? '(bad)' : (MNEMONIC_NAMES[instruction.mnemonic] ?? '(bad)').toLowerCase(),
+    mnemonic: invalid ? name : (MNEMONIC_NAMES[instruction.mnemonic] ?? '(bad)').toLowerCase(),
     string: instruction.isStringInstruction,
     operands,
     lock: instruction.hasLockPrefix,
     rep: instruction.hasRepPrefix,
     repne: instruction.hasRepnePrefix,
-    address32: string32 || (memory?.kind === OperandKind.MEMORY && memory.address32),
+    address32:
+      string32 ||
+      COUNT_32.has(instruction.code) ||
+      (memory?.kind === OperandKind.MEMORY && memory.address32),
+    segment: segmentOf(instruction),
+    stackBytes: STACK_16.has(instruction.code) ? 2 : 8,
   };
 }
 
 /**
  * Decodes the instruction at `address` from the first bytes of `bytes` (up to 15 are looked at).
  * Returns undefined when the bytes end inside the instruction; an invalid encoding is a value with
- * mnemonic `(bad)`.
+ * mnemonic `(bad)`, or TOO_LONG.
  */
 export function decode(bytes: Uint8Array, address: bigint): Decoded | undefined {
   const decoder = new Decoder(64, bytes.subarray(0, INSTRUCTION_BYTES_MAX), DecoderOptions.None);
   decoder.ip = address;
   const instruction = decoder.decode();
   try {
-    if (
-      instruction.isInvalid &&
-      decoder.lastError === DecoderError.NoMoreBytes &&
-      bytes.length < INSTRUCTION_BYTES_MAX
-    ) {
-      return undefined;
-    }
-    return decodedFrom(instruction);
+    const ended = instruction.isInvalid && decoder.lastError === DecoderError.NoMoreBytes;
+    if (ended && bytes.length < INSTRUCTION_BYTES_MAX) return undefined;
+    return decodedFrom(instruction, ended);
   } finally {
     instruction.free();
     decoder.free();

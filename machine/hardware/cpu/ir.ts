@@ -260,7 +260,7 @@ export const enum Helper {
   /** (bits a, bits b, 1 for ucomisd) -> ZF PF CF at their rflags positions, as comisd a, b. */
   CompareF64,
   CompareF32,
-  /** (StringOp + 8 * log2 width + 32 * (1 rep/repe, 2 repne)) on rsi, rdi, rcx, rax and memory. */
+  /** (StringOp + 8 * log2 width + 32 * (1 rep/repe, 2 repne) + StringFlag) on rsi, rdi, rcx, rax, memory. */
   RepString,
   /** (leaf, subleaf) -> eax and ebx << 32; second result ecx and edx << 32. */
   Cpuid,
@@ -281,4 +281,12 @@ export const enum StringOp {
   LODS,
   CMPS,
   SCAS,
+}
+
+/** Prefixes of a repeated string instruction. */
+export const enum StringFlag {
+  ADDRESS_32 = 0x80,
+  /** The source is in this segment. */
+  FS = 0x100,
+  GS = 0x200,
 }

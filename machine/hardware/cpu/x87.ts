@@ -15,12 +15,16 @@ export const enum X87Op {
   PUSH_REGISTER,
   /** Pushes constant `parameter`; see X87Constant. */
   PUSH_CONSTANT,
-  /** -> st(0) rounded to the format; the integer indefinite out of range. Operand 1: truncate. */
+  /**
+   * -> st(0) rounded to the format; the integer indefinite out of range. Operand 1: truncate. The
+   * second result is 1 when an unmasked exception keeps the value from being stored.
+   */
   VALUE_F32,
   VALUE_F64,
   VALUE_I16,
   VALUE_I32,
   VALUE_I64,
+  /** Unless an unmasked exception stopped the operation before. */
   POP,
   /** st(parameter) = st(0) */
   STORE_REGISTER,
@@ -41,7 +45,7 @@ export const enum X87Op {
   COMPARE_F32,
   COMPARE_F64,
   COMPARE_INTEGER,
-  /** -> ZF PF CF of the comparison of st(0) with st(parameter). */
+  /** -> ZF PF CF of the comparison of st(0) with st(parameter). Operand 1: quiet. So for COMPARE. */
   COMPARE_FLAGS,
   ABSOLUTE,
   NEGATE,
@@ -57,6 +61,19 @@ export const enum X87Op {
   DECREMENT_TOP,
   INITIALIZE,
   CLEAR_EXCEPTIONS,
+  SINE,
+  COSINE,
+  /** sin in st(0), then cos pushed. */
+  SINE_COSINE,
+  /** tan in st(0), then 1 pushed. */
+  TANGENT,
+  /** st(1) = f(st(0), st(1)); the lifter pops. */
+  ARC_TANGENT,
+  LOGARITHM,
+  LOGARITHM_PLUS_ONE,
+  EXPONENTIAL_LESS_ONE,
+  /** Control word = operand. */
+  LOAD_CONTROL,
 }
 
 export const enum X87Arithmetic {
@@ -85,4 +102,6 @@ export const enum X87MemoryOp {
   LOAD_ENVIRONMENT,
   SAVE,
   RESTORE,
+  LOAD_DECIMAL,
+  STORE_DECIMAL_POP,
 }

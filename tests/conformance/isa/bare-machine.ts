@@ -119,7 +119,12 @@ export class BareMachine {
     linear.i32[(block + Cpu.X87_CONTROL) >> 2] = fx.getUint16(FX_CONTROL, true);
     linear.i32[(block + Cpu.X87_STATUS) >> 2] = fx.getUint16(FX_STATUS, true);
     linear.i32[(block + Cpu.X87_TAG) >> 2] = fx.getUint8(FX_TAG);
-    linear.u8.set(input.fx.subarray(FX_ST, FX_ST + 128), block + Cpu.X87_REGISTERS);
+    const top = (fx.getUint16(FX_STATUS, true) >> 11) & 7;
+    for (let n = 0; n < 8; n++) {
+      const at = FX_ST + n * 16;
+      const register = block + Cpu.X87_REGISTERS + ((top + n) & 7) * 16;
+      linear.u8.set(input.fx.subarray(at, at + 16), register);
+    }
     this.guest(DATA_PAGE, 4096).fill(0);
     this.guest(DATA_PAGE + 4096n, 4096).fill(0);
     this.window((bytes, offset) => {

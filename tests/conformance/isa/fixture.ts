@@ -22,6 +22,8 @@ export interface Vector {
   readonly xmm: ReadonlyMap<number, readonly [bigint, bigint]>;
   readonly memory: ReadonlyMap<number, bigint>;
   readonly x87: X87Outcome | undefined;
+  /** MXCSR afterwards, if it changed. */
+  readonly mxcsr: number | undefined;
 }
 
 export interface X87Outcome {
@@ -39,10 +41,9 @@ export interface Fixture {
 }
 
 const MAGIC = 0x4153_494c;
-const X87_CONDITION_BITS = 0x4700;
-const X87_TOP = 0x3800;
-/** Status bits that are compared: conditions and the top of the stack. */
-export const X87_STATUS_COMPARED = X87_CONDITION_BITS | X87_TOP;
+/** Bits of the byte that says which of the rarer parts follow. */
+const HAS_X87 = 1;
+const HAS_MXCSR = 2;
 
 /** Appends little-endian values to a growing buffer. */
 export class Writer {
@@ -171,7 +172,9 @@ function writeVector(writer: Writer, vector: Vector): void {
   writeChanges(writer, vector.memory, 32, (value) => {
     writer.u64(value);
   });
-  writer.u8(vector.x87 === undefined ? 0 : 1);
+  const { x87, mxcsr } = vector;
+  writer.u8((x87 === undefined ? 0 : HAS_X87) | (mxcsr === undefined ? 0 : HAS_MXCSR));
+  if (mxcsr !== undefined) writer.u16(mxcsr);
   if (vector.x87 === undefined) return;
   writer.u16(vector.x87.control);
   writer.u16(vector.x87.status);
@@ -196,9 +199,11 @@ function readVector(reader: Reader): Vector {
   const registers = readChanges(reader.u16(), () => reader.u64());
   const xmm = readChanges(reader.u16(), () => [reader.u64(), reader.u64()] as const);
   const memory = readChanges(reader.u32(), () => reader.u64());
-  const x87 = reader.u8() === 0 ? undefined : readX87(reader);
+  const parts = reader.u8();
+  const mxcsr = (parts & HAS_MXCSR) === 0 ? undefined : reader.u16();
+  const x87 = (parts & HAS_X87) === 0 ? undefined : readX87(reader);
   const trapFields = { trap, ripOffset, errorCode, faultAddress };
-  return { form, seed, code, flagsMask, ...trapFields, flags, registers, xmm, memory, x87 };
+  return { form, seed, code, flagsMask, ...trapFields, flags, registers, xmm, memory, x87, mxcsr };
 }
 
 function readX87(reader: Reader): X87Outcome {

@@ -112,17 +112,35 @@ function writeExtended(view: DataView, at: number, value: [bigint, number]): voi
 }
 
 /** Seeds from here on start with another rounding mode, DAZ or FTZ in MXCSR. */
-export const SPECIAL_MXCSR_SEEDS = 1_000_000;
+export const SPECIAL_MXCSR_SEEDS = 1_000_000_000;
+/** Seeds from here on start with exceptions unmasked in MXCSR. */
+export const UNMASKED_SEEDS = 2_000_000_000;
 const MXCSR_DEFAULT = 0x1f80;
 const MXCSR_DAZ = 0x40;
+const MXCSR_INEXACT = 0x20;
 const MXCSR_ROUNDING_SHIFT = 13;
+const MXCSR_MASKS_SHIFT = 7;
 const MXCSR_FTZ = 0x8000;
 
-function mxcsrOf(seed: number): number {
-  if (seed < SPECIAL_MXCSR_SEEDS) return MXCSR_DEFAULT;
-  const daz = (seed & 8) === 0 ? 0 : MXCSR_DAZ;
-  const ftz = (seed & 4) === 0 ? 0 : MXCSR_FTZ;
-  return MXCSR_DEFAULT | daz | ftz | ((seed & 3) << MXCSR_ROUNDING_SHIFT);
+/** What the random part of MXCSR is, drawn after everything else of a state. */
+function mxcsrOf(seed: number, random: Random): number {
+  const exceptions = random.below(64);
+  const sticky = [0, MXCSR_INEXACT, exceptions, 0][random.below(4)] ?? 0;
+  if (seed < SPECIAL_MXCSR_SEEDS) return MXCSR_DEFAULT | sticky;
+  const daz = random.below(2) * MXCSR_DAZ;
+  const ftz = random.below(2) * MXCSR_FTZ;
+  const special = daz | ftz | (random.below(4) << MXCSR_ROUNDING_SHIFT);
+  if (seed < UNMASKED_SEEDS) return MXCSR_DEFAULT | sticky | special;
+  const unmasked = random.below(64) << MXCSR_MASKS_SHIFT;
+  return (MXCSR_DEFAULT & ~unmasked) | sticky | (random.below(2) === 0 ? special : 0);
+}
+
+const X87_CONTROLS = [0x37f, 0x37f, 0x37f, 0x27f, 0x07f, 0x77f, 0xb7f, 0xf7f, 0xe7f, 0x87f];
+
+/** Rounding, precision, and now and then an unmasked exception. */
+function x87ControlOf(random: Random): number {
+  const control = random.pick(X87_CONTROLS);
+  return random.below(8) === 0 ? control & ~random.below(64) : control;
 }
 
 /** The state from which the vector with `seed` starts. */
@@ -136,11 +154,13 @@ export function inputState(seed: number): State {
   const flags = Number(random.next() & BigInt(ARITHMETIC_FLAGS)) | 0x202;
   const fx = new Uint8Array(FX_BYTES);
   const view = new DataView(fx.buffer);
-  view.setUint16(FX_CONTROL, 0x37f, true);
-  view.setUint32(FX_MXCSR, mxcsrOf(seed), true);
-  const depth = 3 + random.below(4);
-  fx[FX_TAG] = (1 << depth) - 1;
-  for (let n = 0; n < depth; n++) writeExtended(view, FX_ST + n * 16, extended(random));
+  const depth = random.below(8) === 0 ? random.below(9) : 3 + random.below(4);
+  const top = random.below(2) === 0 ? 0 : random.below(8);
+  view.setUint16(FX_STATUS, top << 11, true);
+  for (let n = 0; n < 8; n++) {
+    if (n < depth) fx[FX_TAG] |= 1 << ((top + n) & 7);
+    writeExtended(view, FX_ST + n * 16, extended(random));
+  }
   for (let n = 0; n < 32; n++) view.setBigUint64(FX_XMM + n * 8, quadword(random), true);
   const memory = new Uint8Array(WINDOW_BYTES);
   const bytes = new DataView(memory.buffer);
@@ -149,5 +169,7 @@ export function inputState(seed: number): State {
   if (seed % 4 === 3) {
     for (let n = 0; n < WINDOW_BYTES; n += 16) writeExtended(bytes, n, extended(random));
   }
+  view.setUint16(FX_CONTROL, x87ControlOf(random), true);
+  view.setUint32(FX_MXCSR, mxcsrOf(seed, random), true);
   return { registers, flags, fsBase: WINDOW + 96n, fx, memory };
 }

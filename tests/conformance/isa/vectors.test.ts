@@ -70,9 +70,22 @@ describe('instruction vectors', () => {
     expect(failuresOf(name, filter, stride)).toEqual([]);
   });
 
-  test('under every rounding mode, DAZ and FTZ, which is the interpreter alone', () => {
-    const rounded = readFixture('mxcsr-vectors.bin');
-    expect(failuresOf('interpreter', true, 1, rounded)).toEqual([]);
+  test.each(['interpreter', 'translator'] as const)(
+    'under every rounding mode, DAZ and FTZ, through the %s',
+    (name) => {
+      expect(failuresOf(name, true, 1, readFixture('mxcsr-vectors.bin'))).toEqual([]);
+    },
+  );
+
+  test('with exceptions unmasked, which is the interpreter alone', () => {
+    const unmasked = readFixture('unmasked-vectors.bin');
+    expect(failuresOf('interpreter', true, 1, unmasked)).toEqual([]);
+  });
+
+  test('are 50,000 and more', () => {
+    const others = ['mxcsr-vectors.bin', 'unmasked-vectors.bin'].map(readFixture);
+    const count = [fixture, ...others].reduce((sum, { vectors }) => sum + vectors.length, 0);
+    expect(count).toBeGreaterThanOrEqual(50_000);
   });
 
   test('cover every listed form', () => {

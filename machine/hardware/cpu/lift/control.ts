@@ -3,17 +3,21 @@ import { JumpKind, NONE, Op, Width } from '../ir.ts';
 import { operandAt, RCX, RSP, Unsupported } from './emitter.ts';
 import type { Emitter, Lifter, LifterTable, Temp } from './emitter.ts';
 import { CONDITION_CODES } from './flags.ts';
-import { OperandKind } from '../decode.ts';
+import { OperandKind, TOO_LONG } from '../decode.ts';
 import type { Decoded } from '../decode.ts';
 
+const DEBUG = 1;
 const BREAKPOINT = 3;
+const OVERFLOW = 4;
+/** Linux's gate for 32-bit system calls, which are not in the model. */
+const SYSTEM_CALL_32 = 0x80n;
 export const INVALID_OPCODE = 6;
 const GENERAL_PROTECTION = 13;
 
 /** Instructions that user code may not execute: #GP. */
 const PRIVILEGED =
-  'hlt int cli sti in out insb insw insd outsb outsw outsd clts invd wbinvd invlpg lgdt lidt lldt ' +
-  'ltr lmsw rdmsr wrmsr rdpmc swapgs sysretq iretq';
+  'hlt cli sti in out insb insw insd outsb outsw outsd clts invd wbinvd invlpg lgdt lidt lldt ' +
+  'ltr lmsw rdmsr wrmsr rdpmc swapgs sysretq';
 
 /** Mnemonics that end a block; every other instruction falls through. */
 export const CONTROL_TRANSFERS: ReadonlySet<string> = new Set([
@@ -21,7 +25,18 @@ export const CONTROL_TRANSFERS: ReadonlySet<string> = new Set([
   ...['jmp', 'call', 'ret', 'jrcxz', 'jecxz', 'loop', 'loope', 'loopne'],
   // They change MXCSR, which translated code does not look at: see Op.Dispatch.
   ...['ldmxcsr', 'fxrstor', 'fxrstor64'],
-  ...['syscall', 'int3', 'ud0', 'ud1', 'ud2', ...PRIVILEGED.split(' ')],
+  ...[
+    'syscall',
+    'int3',
+    'int1',
+    'int',
+    'ud0',
+    'ud1',
+    'ud2',
+    'iretq',
+    TOO_LONG,
+    ...PRIVILEGED.split(' '),
+  ],
 ]);
 
 /** The address after `instruction`. */
@@ -100,6 +115,18 @@ const raising =
     raise(emit, vector, instruction.address);
   };
 
+/** Gates that user code may use are those of #BP and #OF; any other is #GP. */
+const softwareInterrupt: Lifter = (emit, instruction) => {
+  const operand = operandAt(instruction, 0);
+  const number = operand.kind === OperandKind.IMMEDIATE ? operand.value & 0xffn : 0n;
+  if (number === SYSTEM_CALL_32) throw new Unsupported('int 0x80');
+  if (number === BigInt(BREAKPOINT) || number === BigInt(OVERFLOW)) {
+    raise(emit, Number(number), nextAddress(instruction));
+  } else {
+    raise(emit, GENERAL_PROTECTION, instruction.address);
+  }
+};
+
 const conditionalJumps: Record<string, Lifter> = {};
 for (const [suffix, code] of Object.entries(CONDITION_CODES)) {
   conditionalJumps[`j${suffix}`] = (emit, instruction) => {
@@ -120,6 +147,11 @@ export const CONTROL_LIFTERS: LifterTable = {
   int3: (emit, instruction) => {
     raise(emit, BREAKPOINT, nextAddress(instruction));
   },
+  int1: (emit, instruction) => {
+    raise(emit, DEBUG, nextAddress(instruction));
+  },
+  [TOO_LONG]: raising(GENERAL_PROTECTION),
+  int: softwareInterrupt,
   ud0: raising(INVALID_OPCODE),
   ud1: raising(INVALID_OPCODE),
   ud2: raising(INVALID_OPCODE),

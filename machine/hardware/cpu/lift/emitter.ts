@@ -19,6 +19,7 @@ export type Temp = number;
 export const RAX = 0;
 export const RCX = 1;
 export const RDX = 2;
+export const RBX = 3;
 export const RSP = 4;
 export const RBP = 5;
 export const RSI = 6;

@@ -1,13 +1,27 @@
 /** Moves and extensions between general registers and memory, cmov, set, xchg without lock. */
+import { Cpu } from '../../layout.ts';
 import { NONE, Op, Width } from '../ir.ts';
 import { CONDITION_CODES } from './flags.ts';
-import { operandAt, RAX, RDX, Unsupported, widthOf } from './emitter.ts';
+import { operandAt, RAX, RBX, RDX, Unsupported, widthOf } from './emitter.ts';
 import type { Lifter, LifterTable } from './emitter.ts';
 import { OperandKind } from '../decode.ts';
 
+const GENERAL_PROTECTION = 13;
+
 const move: Lifter = (emit, instruction) => {
   const [destination, source] = [operandAt(instruction, 0), operandAt(instruction, 1)];
+  if (destination.kind === OperandKind.OTHER || source.kind === OperandKind.OTHER) {
+    // Control and debug registers.
+    emit.trapIf(emit.constant(1, Width.W8), GENERAL_PROTECTION);
+    return;
+  }
   const width = widthOf(destination);
+  if (source.kind === OperandKind.SEGMENT) {
+    const selector = SELECTORS[source.index] ?? 0;
+    const stored = destination.kind === OperandKind.MEMORY ? Width.W16 : width;
+    emit.write(destination, stored, emit.constant(selector, stored));
+    return;
+  }
   emit.write(destination, width, emit.read(source, width));
 };
 
@@ -86,11 +100,20 @@ function setOnCondition(code: number): Lifter {
 }
 
 const xlat: Lifter = (emit, instruction) => {
-  if (instruction.address32) throw new Unsupported('address size');
-  const table = emit.getRegister(3);
-  const address = emit.value(Op.Add, Width.W64, table, emit.getRegister(RAX, Width.W8));
+  const table = emit.getRegister(RBX);
+  const sum = emit.value(Op.Add, Width.W64, table, emit.getRegister(RAX, Width.W8));
+  const near = instruction.address32 ? emit.truncate(Width.W32, sum) : sum;
+  const { segment } = instruction;
+  const base = segment === 'fs' ? Cpu.FS_BASE : Cpu.GS_BASE;
+  const address =
+    segment === undefined
+      ? near
+      : emit.value(Op.Add, Width.W64, near, emit.getState(base, Width.W64));
   emit.setRegister(RAX, emit.load(Width.W8, address), Width.W8);
 };
+
+/** Selectors of es, cs, ss, ds, fs and gs in a 64-bit Linux process. */
+export const SELECTORS: readonly number[] = [0, 0x33, 0x2b, 0, 0, 0];
 
 const conditional: Record<string, Lifter> = {};
 for (const [suffix, code] of Object.entries(CONDITION_CODES)) {

@@ -1,72 +1,107 @@
 /**
  * movs, stos, lods, cmps, scas. A single one is a load and a store like any other; a repeated one
- * is a helper call, because it loops, counts and restarts in the middle.
- * Omits: 32-bit addresses and segment overrides, which become #UD.
+ * is a helper call, because it loops, counts and restarts in the middle. With 32-bit addresses the
+ * index registers and the count are esi, edi and ecx, whose upper halves become zero.
  */
 import { Cpu } from '../../layout.ts';
-import { FlagKind, Helper, NONE, Op, StringOp, Width } from '../ir.ts';
-import { RAX, RDI, RSI, Unsupported } from './emitter.ts';
+import { FlagKind, Helper, NONE, Op, StringFlag, StringOp, Width } from '../ir.ts';
+import { RAX, RDI, RSI } from './emitter.ts';
 import type { Emitter, Lifter, LifterTable, Temp } from './emitter.ts';
 import { setFlags } from './flags.ts';
 
 const REPEAT = 1;
 const REPEAT_NOT_EQUAL = 2;
 
-/** Adds one element to index register `index`, or subtracts it when DF is set. */
-function advance(emit: Emitter, index: number, address: Temp, width: Width): void {
-  const bytes = 1 << width;
-  const direction = emit.getState(Cpu.DF, Width.W32);
-  const down = emit.constant(-bytes);
-  const distance = emit.value(Op.Select, Width.W64, direction, down, emit.constant(bytes));
-  emit.setRegister(index, emit.value(Op.Add, Width.W64, address, distance));
+/** What the prefixes make of a string instruction. */
+interface StringForm {
+  readonly width: Width;
+  /** W64, or W32 with an address-size prefix. */
+  readonly address: Width;
+  /** Segment override of the source. */
+  readonly segment: 'fs' | 'gs' | undefined;
 }
 
-type Once = (emit: Emitter, width: Width) => void;
+/** Adds one element to index register `index`, or subtracts it when DF is set. */
+function advance(emit: Emitter, index: number, address: Temp, form: StringForm): void {
+  const bytes = 1 << form.width;
+  const direction = emit.getState(Cpu.DF, Width.W32);
+  const down = emit.constant(-bytes, form.address);
+  const up = emit.constant(bytes, form.address);
+  const distance = emit.value(Op.Select, form.address, direction, down, up);
+  const next = emit.value(Op.Add, form.address, address, distance);
+  emit.setRegister(index, next, form.address);
+}
+
+/** The address that an index register holds, in the source's segment. */
+function sourceAddress(emit: Emitter, index: Temp, form: StringForm): Temp {
+  if (form.segment === undefined) return index;
+  const base = emit.getState(form.segment === 'fs' ? Cpu.FS_BASE : Cpu.GS_BASE, Width.W64);
+  return emit.value(Op.Add, Width.W64, base, index);
+}
+
+type Once = (emit: Emitter, form: StringForm) => void;
 
 const ONCE: Readonly<Record<StringOp, Once>> = {
-  [StringOp.MOVS]: (emit, width) => {
-    const [source, destination] = [emit.getRegister(RSI), emit.getRegister(RDI)];
-    emit.store(width, destination, emit.load(width, source));
-    advance(emit, RSI, source, width);
-    advance(emit, RDI, destination, width);
+  [StringOp.MOVS]: (emit, form) => {
+    const [source, destination] = indices(emit, form);
+    const value = emit.load(form.width, sourceAddress(emit, source, form));
+    emit.store(form.width, destination, value);
+    advance(emit, RSI, source, form);
+    advance(emit, RDI, destination, form);
   },
-  [StringOp.STOS]: (emit, width) => {
-    const destination = emit.getRegister(RDI);
-    emit.store(width, destination, emit.getRegister(RAX, width));
-    advance(emit, RDI, destination, width);
+  [StringOp.STOS]: (emit, form) => {
+    const destination = emit.getRegister(RDI, form.address);
+    emit.store(form.width, destination, emit.getRegister(RAX, form.width));
+    advance(emit, RDI, destination, form);
   },
-  [StringOp.LODS]: (emit, width) => {
-    const source = emit.getRegister(RSI);
-    emit.setRegister(RAX, emit.load(width, source), width);
-    advance(emit, RSI, source, width);
+  [StringOp.LODS]: (emit, form) => {
+    const source = emit.getRegister(RSI, form.address);
+    const value = emit.load(form.width, sourceAddress(emit, source, form));
+    emit.setRegister(RAX, value, form.width);
+    advance(emit, RSI, source, form);
   },
-  [StringOp.CMPS]: (emit, width) => {
-    const [source, destination] = [emit.getRegister(RSI), emit.getRegister(RDI)];
-    const left = emit.load(width, source);
-    const right = emit.load(width, destination);
-    advance(emit, RSI, source, width);
-    advance(emit, RDI, destination, width);
-    setFlags(emit, FlagKind.SUB, width, emit.value(Op.Sub, width, left, right), right);
+  [StringOp.CMPS]: (emit, form) => {
+    const [source, destination] = indices(emit, form);
+    const left = emit.load(form.width, sourceAddress(emit, source, form));
+    const right = emit.load(form.width, destination);
+    advance(emit, RSI, source, form);
+    advance(emit, RDI, destination, form);
+    compare(emit, form.width, left, right);
   },
-  [StringOp.SCAS]: (emit, width) => {
-    const destination = emit.getRegister(RDI);
-    const right = emit.load(width, destination);
-    const left = emit.getRegister(RAX, width);
-    advance(emit, RDI, destination, width);
-    setFlags(emit, FlagKind.SUB, width, emit.value(Op.Sub, width, left, right), right);
+  [StringOp.SCAS]: (emit, form) => {
+    const destination = emit.getRegister(RDI, form.address);
+    const right = emit.load(form.width, destination);
+    const left = emit.getRegister(RAX, form.width);
+    advance(emit, RDI, destination, form);
+    compare(emit, form.width, left, right);
   },
 };
 
+function indices(emit: Emitter, form: StringForm): readonly [source: Temp, destination: Temp] {
+  return [emit.getRegister(RSI, form.address), emit.getRegister(RDI, form.address)];
+}
+
+function compare(emit: Emitter, width: Width, left: Temp, right: Temp): void {
+  setFlags(emit, FlagKind.SUB, width, emit.value(Op.Sub, width, left, right), right);
+}
+
 function stringLifter(operation: StringOp, width: Width): Lifter {
   return (emit, instruction) => {
-    if (instruction.address32) throw new Unsupported('address size');
+    const { address32, segment } = instruction;
     const repeat = instruction.repne ? REPEAT_NOT_EQUAL : instruction.rep ? REPEAT : 0;
     if (repeat === 0) {
-      ONCE[operation](emit, width);
-    } else {
-      const form = emit.constant(operation + 8 * width + 32 * repeat);
-      emit.effect(Op.Call, Width.W64, form, NONE, NONE, BigInt(Helper.RepString));
+      const address = address32 ? Width.W32 : Width.W64;
+      ONCE[operation](emit, { width, address, segment });
+      return;
     }
+    const number =
+      operation +
+      8 * width +
+      32 * repeat +
+      (address32 ? StringFlag.ADDRESS_32 : 0) +
+      (segment === 'fs' ? StringFlag.FS : segment === 'gs' ? StringFlag.GS : 0);
+    const form = emit.constant(number);
+    emit.effect(Op.Call, Width.W64, form, NONE, NONE, BigInt(Helper.RepString));
   };
 }
 

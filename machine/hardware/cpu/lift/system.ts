@@ -97,7 +97,8 @@ const loadSegmentLimit: Lifter = (emit, instruction) => {
 
 const loadMxcsr: Lifter = (emit, instruction) => {
   const value = emit.read(operandAt(instruction, 0), Width.W32);
-  emit.trapIf(emit.withConstant(Op.LtU, Width.W32, emit.constant(MXCSR_MASK), value), 13);
+  const valid = emit.constant(MXCSR_MASK, Width.W32);
+  emit.trapIf(emit.value(Op.LtU, Width.W32, valid, value), GENERAL_PROTECTION);
   emit.setState(Cpu.MXCSR, Width.W32, value);
   emit.effect(Op.Dispatch, Width.W64, NONE, NONE, NONE, nextAddress(instruction));
 };
@@ -127,6 +128,11 @@ function carryTo(value: 0 | 1): Lifter {
     setRaw(emit, emit.withConstant(Op.Or, Width.W64, kept, value));
   };
 }
+
+/** clflush: nothing to see of it, but the byte must be readable. */
+const touch: Lifter = (emit, instruction) => {
+  emit.read(operandAt(instruction, 0), Width.W8);
+};
 
 function directionTo(value: 0 | 1): Lifter {
   return (emit) => {
@@ -167,9 +173,10 @@ export const SYSTEM_LIFTERS: LifterTable = {
   std: directionTo(1),
   sahf: storeAhFlags,
   ...Object.fromEntries(
-    ['pause', 'lfence', 'mfence', 'sfence', 'endbr64', 'endbr32', 'reservednop', 'clflush'].map(
-      (name) => [name, nothing],
-    ),
+    ['pause', 'lfence', 'mfence', 'sfence', 'endbr64', 'endbr32', 'reservednop'].map((name) => [
+      name,
+      nothing,
+    ]),
   ),
   ...Object.fromEntries(
     // Long NOPs where the processor has no such feature: hints and shadow stacks.
@@ -177,6 +184,7 @@ export const SYSTEM_LIFTERS: LifterTable = {
       (name) => [name, nothing],
     ),
   ),
+  clflush: touch,
   rdsspq: nothing,
   rdsspd: nothing,
 };

@@ -33,7 +33,8 @@ function direct(opcode: Simd): Lifter {
   return packed((emit, a, b) => simd(emit, opcode, a, b));
 }
 
-const DIRECT: Readonly<Record<string, Simd>> = {
+/** Instructions that are one SIMD op on all lanes. */
+export const DIRECT: Readonly<Record<string, Simd>> = {
   paddb: Simd.I8X16_ADD, paddw: Simd.I16X8_ADD, paddd: Simd.I32X4_ADD, paddq: Simd.I64X2_ADD,
   psubb: Simd.I8X16_SUB, psubw: Simd.I16X8_SUB, psubd: Simd.I32X4_SUB, psubq: Simd.I64X2_SUB,
   paddsb: Simd.I8X16_ADD_SAT_S, paddusb: Simd.I8X16_ADD_SAT_U,
@@ -91,7 +92,7 @@ const multiplyEvenDoublewords = packed((emit, a, b) => {
   return simd(emit, Simd.I64X2_EXTMUL_LOW_I32X4_U, even(a), even(b));
 });
 
-const sumOfDifferences = packed((emit, a, b) => {
+export function sumOfDifferences(emit: Emitter, a: Temp, b: Temp): Temp {
   const larger = simd(emit, Simd.I8X16_MAX_U, a, b);
   const smaller = simd(emit, Simd.I8X16_MIN_U, a, b);
   const bytes = simd(emit, Simd.I8X16_SUB, larger, smaller);
@@ -100,16 +101,16 @@ const sumOfDifferences = packed((emit, a, b) => {
   const swapped = shuffleLanes(emit, doublewords, doublewords, 4, [1, 0, 3, 2]);
   const sums = simd(emit, Simd.I32X4_ADD, doublewords, swapped);
   return simd(emit, Simd.V128_AND, sums, vectorConstant(emit, 0xffffffffn, 0xffffffffn));
-});
+}
 
-function immediateOf(instruction: Parameters<Lifter>[1], position: number): number {
+export function immediateOf(instruction: Parameters<Lifter>[1], position: number): number {
   const operand = operandAt(instruction, position);
   if (operand.kind !== OperandKind.IMMEDIATE) throw new Unsupported('operand');
   return Number(operand.value & 0xffn);
 }
 
 /** Four 2-bit lane selectors of an immediate. */
-function selectors(immediate: number): readonly number[] {
+export function selectors(immediate: number): readonly number[] {
   return [0, 2, 4, 6].map((shift) => (immediate >> shift) & 3);
 }
 
@@ -150,20 +151,25 @@ function shiftBytes(direction: 1 | -1): Lifter {
   };
 }
 
-interface LaneShift {
+export interface LaneShift {
   readonly opcode: Simd;
   readonly bits: number;
   readonly arithmetic: boolean;
 }
 
-function shiftByImmediate(emit: Emitter, shift: LaneShift, value: Temp, count: number): Temp {
+export function shiftByImmediate(
+  emit: Emitter,
+  shift: LaneShift,
+  value: Temp,
+  count: number,
+): Temp {
   if (count >= shift.bits && !shift.arithmetic) return vectorConstant(emit, 0n, 0n);
   const limited = emit.constant(Math.min(count, shift.bits - 1));
   return emit.value(Op.VectorShift, Width.W128, value, limited, NONE, BigInt(shift.opcode));
 }
 
 /** The count is the low quadword of an xmm register or memory; too large a one shifts all out. */
-function shiftByVector(emit: Emitter, shift: LaneShift, value: Temp, counts: Temp): Temp {
+export function shiftByVector(emit: Emitter, shift: LaneShift, value: Temp, counts: Temp): Temp {
   const { bits, opcode } = shift;
   const count = extractLane(emit, counts, Width.W64, 0);
   const limit = emit.constant(bits - 1);
@@ -193,7 +199,7 @@ function shiftLanes(shift: LaneShift): Lifter {
   };
 }
 
-const LANE_SHIFTS: Readonly<Record<string, LaneShift>> = {
+export const LANE_SHIFTS: Readonly<Record<string, LaneShift>> = {
   psllw: { opcode: Simd.I16X8_SHL, bits: 16, arithmetic: false },
   pslld: { opcode: Simd.I32X4_SHL, bits: 32, arithmetic: false },
   psllq: { opcode: Simd.I64X2_SHL, bits: 64, arithmetic: false },
@@ -253,7 +259,7 @@ export const VECTOR_INTEGER_LIFTERS: LifterTable = {
   pmulhw: multiplyHigh(Simd.I32X4_EXTMUL_LOW_I16X8_S, Simd.I32X4_EXTMUL_HIGH_I16X8_S),
   pmulhuw: multiplyHigh(Simd.I32X4_EXTMUL_LOW_I16X8_U, Simd.I32X4_EXTMUL_HIGH_I16X8_U),
   pmuludq: multiplyEvenDoublewords,
-  psadbw: sumOfDifferences,
+  psadbw: packed(sumOfDifferences),
   pshufd: shuffleSource(4, (chosen) => [...chosen]),
   pshuflw: shuffleSource(2, (chosen) => [...chosen, 4, 5, 6, 7]),
   pshufhw: shuffleSource(2, (chosen) => [0, 1, 2, 3, ...chosen.map((lane) => lane + 4)]),

@@ -1,6 +1,6 @@
 /**
  * x87 instructions: their operands are loaded and stored here, everything else is one call of the
- * x87 helper. Omits transcendental functions and packed decimals, which become #UD.
+ * x87 helper. An instruction that waits first raises what an earlier one left pending.
  */
 import { Cpu } from '../../layout.ts';
 import { Helper, NONE, Op, Width } from '../ir.ts';
@@ -12,6 +12,17 @@ import type { Emitter, Lifter, LifterTable, Temp } from './emitter.ts';
 import { setRaw } from './flags.ts';
 
 const EXTENDED_BYTES = 10;
+
+const X87_EXCEPTION = 16;
+/** Status word: an unmasked exception waits for the next instruction that looks. */
+const ERROR_SUMMARY = 0x80;
+
+/** #MF when an earlier x87 instruction left an unmasked exception pending. */
+export function trapPending(emit: Emitter): void {
+  const status = emit.getState(Cpu.X87_STATUS, Width.W32);
+  const pending = emit.withConstant(Op.And, Width.W32, status, ERROR_SUMMARY);
+  emit.trapIf(emit.withConstant(Op.Ne, Width.W32, pending, 0), X87_EXCEPTION);
+}
 
 function operate(
   emit: Emitter,
@@ -97,7 +108,10 @@ function storeConverted(
   const width = widthOf(memory);
   const host = emit.value(Op.ProbeWrite, width, emit.address(memory));
   const value = query(emit, operation, 0, emit.constant(truncate ? 1 : 0));
-  emit.effect(Op.StoreHost, width, host, value);
+  const stopped = emit.callResult();
+  const old = emit.value(Op.LoadHost, width, host);
+  const narrow = width === Width.W64 ? value : emit.truncate(width, value);
+  emit.effect(Op.StoreHost, width, host, emit.value(Op.Select, width, stopped, old, narrow));
 }
 
 function storeFloat(pops: boolean): Lifter {
@@ -160,14 +174,15 @@ function arithmeticInteger(kind: X87Arithmetic): Lifter {
   };
 }
 
-/** fcom, fucom and their popping forms: they differ in exceptions alone. */
-function compare(pops: number): Lifter {
+/** fcom and its popping forms; fucom, which takes quiet NaNs, and its. */
+function compare(pops: number, quiet: 0 | 1): Lifter {
   return (emit, instruction) => {
     const memory = memoryOf(instruction);
     if (memory === undefined) {
       const operands = instruction.operands;
       const last = operands[operands.length - 1];
-      operate(emit, X87Op.COMPARE_REGISTER, pops === 2 ? 1 : stackIndex(last));
+      const other = pops === 2 ? 1 : stackIndex(last);
+      operate(emit, X87Op.COMPARE_REGISTER, other, emit.constant(quiet));
     } else {
       const width = widthOf(memory);
       const operation = width === Width.W64 ? X87Op.COMPARE_F64 : X87Op.COMPARE_F32;
@@ -187,9 +202,10 @@ function compareInteger(pops: boolean): Lifter {
 }
 
 /** fcomi, fucomi and their popping forms. */
-function compareToFlags(pops: boolean): Lifter {
+function compareToFlags(pops: boolean, quiet: 0 | 1): Lifter {
   return (emit, instruction) => {
-    const flags = query(emit, X87Op.COMPARE_FLAGS, stackIndex(instruction.operands[1]));
+    const other = stackIndex(instruction.operands[1]);
+    const flags = query(emit, X87Op.COMPARE_FLAGS, other, emit.constant(quiet));
     if (pops) operate(emit, X87Op.POP);
     setRaw(emit, flags);
   };
@@ -224,7 +240,7 @@ const loadControl: Lifter = (emit, instruction) => {
   const value = emit.read(operandAt(instruction, 0), Width.W16);
   // Bit 6 reads as 1, the reserved upper ones as 0.
   const kept = emit.withConstant(Op.And, Width.W32, value, 0x1f3f);
-  emit.setState(Cpu.X87_CONTROL, Width.W32, emit.withConstant(Op.Or, Width.W32, kept, 0x40));
+  operate(emit, X87Op.LOAD_CONTROL, 0, emit.withConstant(Op.Or, Width.W32, kept, 0x40));
 };
 
 function storeWord(field: Cpu.X87_CONTROL | Cpu.X87_STATUS): Lifter {
@@ -274,8 +290,11 @@ const UNARY: Readonly<Record<string, X87Op>> = {
   fxam: X87Op.EXAMINE,
   fincstp: X87Op.INCREMENT_TOP,
   fdecstp: X87Op.DECREMENT_TOP,
-  fninit: X87Op.INITIALIZE,
-  fnclex: X87Op.CLEAR_EXCEPTIONS,
+  fsin: X87Op.SINE,
+  fcos: X87Op.COSINE,
+  fsincos: X87Op.SINE_COSINE,
+  fptan: X87Op.TANGENT,
+  f2xm1: X87Op.EXPONENTIAL_LESS_ONE,
 };
 /** Condition codes of fcmov by suffix. */
 const MOVES: Readonly<Record<string, number>> = {
@@ -288,7 +307,19 @@ const arithmeticEntries = ARITHMETIC.flatMap(([name, kind]): [string, Lifter][] 
   [`fi${name}`, arithmeticInteger(kind)],
 ]);
 
-export const X87_LIFTERS: LifterTable = {
+const loadDecimal = memoryOperation(X87MemoryOp.LOAD_DECIMAL);
+const storeDecimal = memoryOperation(X87MemoryOp.STORE_DECIMAL_POP);
+
+/** st(1) = f(st(0), st(1)), then one is popped. */
+const popping =
+  (operation: X87Op): Lifter =>
+  (emit) => {
+    operate(emit, operation);
+    operate(emit, X87Op.POP);
+  };
+
+/** Instructions that look for pending exceptions first. */
+const WAITING: LifterTable = {
   ...Object.fromEntries(arithmeticEntries),
   ...Object.fromEntries(
     Object.entries(CONSTANTS).map(([name, constant]) => [
@@ -310,30 +341,49 @@ export const X87_LIFTERS: LifterTable = {
   fistp: storeInteger(true, false),
   fisttp: storeInteger(true, true),
   fxch: exchange,
-  fcom: compare(0),
-  fcomp: compare(1),
-  fcompp: compare(2),
-  fucom: compare(0),
-  fucomp: compare(1),
-  fucompp: compare(2),
+  fcom: compare(0, 0),
+  fcomp: compare(1, 0),
+  fcompp: compare(2, 0),
+  fucom: compare(0, 1),
+  fucomp: compare(1, 1),
+  fucompp: compare(2, 1),
   ficom: compareInteger(false),
   ficomp: compareInteger(true),
-  fcomi: compareToFlags(false),
-  fcomip: compareToFlags(true),
-  fucomi: compareToFlags(false),
-  fucomip: compareToFlags(true),
+  fcomi: compareToFlags(false, 0),
+  fcomip: compareToFlags(true, 0),
+  fucomi: compareToFlags(false, 1),
+  fucomip: compareToFlags(true, 1),
   ffree: free(false),
   ffreep: free(true),
   fldcw: loadControl,
-  fnstcw: storeWord(Cpu.X87_CONTROL),
-  fnstsw: storeWord(Cpu.X87_STATUS),
   fnop: () => undefined,
   wait: () => undefined,
-  fnstenv: memoryOperation(X87MemoryOp.STORE_ENVIRONMENT),
   fldenv: memoryOperation(X87MemoryOp.LOAD_ENVIRONMENT),
-  fnsave: memoryOperation(X87MemoryOp.SAVE),
   frstor: memoryOperation(X87MemoryOp.RESTORE),
-  emms: (emit) => {
-    emit.setState(Cpu.X87_TAG, Width.W32, emit.constant(0));
-  },
+  fbld: loadDecimal,
+  fbstp: storeDecimal,
+  fpatan: popping(X87Op.ARC_TANGENT),
+  fyl2x: popping(X87Op.LOGARITHM),
+  fyl2xp1: popping(X87Op.LOGARITHM_PLUS_ONE),
+};
+
+const waiting =
+  (lift: Lifter): Lifter =>
+  (emit, instruction) => {
+    trapPending(emit);
+    lift(emit, instruction);
+  };
+
+export const X87_LIFTERS: LifterTable = {
+  ...Object.fromEntries(Object.entries(WAITING).map(([name, lift]) => [name, waiting(lift)])),
+  fninit: simple(X87Op.INITIALIZE),
+  fnclex: simple(X87Op.CLEAR_EXCEPTIONS),
+  fnstcw: storeWord(Cpu.X87_CONTROL),
+  fnstsw: storeWord(Cpu.X87_STATUS),
+  fnstenv: memoryOperation(X87MemoryOp.STORE_ENVIRONMENT),
+  fnsave: memoryOperation(X87MemoryOp.SAVE),
+  // Instructions of older units, without effect since the 387.
+  fneni: () => undefined,
+  fndisi: () => undefined,
+  fnsetpm: () => undefined,
 };

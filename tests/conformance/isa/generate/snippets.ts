@@ -72,6 +72,8 @@ function operand(random: Random, kind: string, form: FormParts): string {
       return random.pick(R8_HIGH);
     case 'x':
       return `xmm${String(random.below(6))}`;
+    case 'mm':
+      return `mm${String(random.below(6))}`;
     case 'st':
       return 'st';
     case 'm0':
@@ -135,8 +137,37 @@ function stringSnippet(random: Random, form: FormParts): string {
 }
 
 function x87Snippet(random: Random, form: FormParts): string {
-  const { mnemonic, kinds } = form;
   const other = `st(${String(random.below(3))})`;
+  // Whatever an unmasked exception left pending is taken by the next instruction that waits.
+  if (random.below(4) === 0) return `${x87Instruction(random, form, other)}\n fwait`;
+  return x87Instruction(random, form, other);
+}
+
+/** Their pointers to the last instruction and operand are not kept here, so they are cleared. */
+const CLEAR_POINTERS = 'mov qword ptr [rsi + 12], 0\n mov qword ptr [rsi + 20], 0';
+const ENVIRONMENT_SNIPPETS: Readonly<Record<string, string>> = {
+  fnstenv: `fnstenv [rsi]\n ${CLEAR_POINTERS}`,
+  fldenv: `fnstenv [rsi]\n xor word ptr [rsi + 8], ax\n fldenv [rsi]\n ${CLEAR_POINTERS}`,
+  fnsave: `fnsave [rsi]\n ${CLEAR_POINTERS}`,
+  frstor: `fnsave [rsi]\n xor word ptr [rsi + 8], ax\n frstor [rsi]\n ${CLEAR_POINTERS}`,
+};
+
+/** A packed decimal of 18 digits and sign. */
+function decimal(random: Random, place: string): string {
+  const digits = Array.from({ length: 18 }, () => String(random.below(10))).join('');
+  const low = `mov rax, 0x${digits.slice(2)}\n mov qword ptr ${place}, rax`;
+  const head = `0x${random.pick(['80', '00'])}${digits.slice(0, 2)}`;
+  return `${low}\n mov word ptr ${place.replace(']', ' + 8]')}, ${head}`;
+}
+
+function x87Instruction(random: Random, form: FormParts, other: string): string {
+  const { mnemonic, kinds } = form;
+  const environment = ENVIRONMENT_SNIPPETS[mnemonic];
+  if (environment !== undefined) return environment;
+  if (mnemonic === 'fbld') {
+    const place = random.pick(['[rbx]', '[rsi]', '[rdi]']);
+    return `${decimal(random, place)}\n fbld tbyte ptr ${place}`;
+  }
   if (mnemonic === 'fxch') return `fxch ${other}`;
   if (kinds.join() === 'st,st') {
     const popping = mnemonic.endsWith('p') && !mnemonic.endsWith('ip');
@@ -149,11 +180,22 @@ function x87Snippet(random: Random, form: FormParts): string {
   if (kinds[0] === 'r16') return `${mnemonic} ax`;
   const bits = Number(kinds[0]?.slice(1));
   if (mnemonic === 'fldcw') {
-    const control = random.pick([0x37f, 0x77f, 0xb7f, 0xf7f, 0x27f, 0x07f]);
+    const control = random.pick([0x37f, 0x77f, 0xb7f, 0xf7f, 0x27f, 0x07f, 0x37e, 0x35f]);
     return `mov word ptr [rsi], ${String(control)}\n fldcw word ptr [rsi]\n fadd st, st(1)\n frndint`;
   }
   if (bits === 80) return `${mnemonic} tbyte ptr [rsp - ${String(16 * (1 + random.below(11)))}]`;
   return `${mnemonic} ${memory(random, mnemonic, bits, false)}`;
+}
+
+function enterSnippet(random: Random): string {
+  const level = random.below(random.below(2) === 0 ? 2 : 6);
+  return `lea rbp, [rbx + 8]\n enter ${String(random.below(64))}, ${String(level)}`;
+}
+
+/** Valid values mostly; a reserved bit is #GP. */
+function loadMxcsrSnippet(random: Random): string {
+  const value = random.below(random.below(8) === 0 ? 0x20000 : 0x10000);
+  return `mov dword ptr [rsi], ${String(value)}\n ldmxcsr dword ptr [rsi]`;
 }
 
 /** Assembly text of one random instance, or undefined for a form that cannot be checked natively. */
@@ -165,10 +207,11 @@ export function snippet(random: Random, text: string): string | undefined {
   const isString = kinds.length === 0 || kinds.some((kind) => kind.startsWith('str'));
   if (isString && STRING_SNIPPETS.test(mnemonic)) return stringSnippet(random, form);
   if (mnemonic.startsWith('f')) return x87Snippet(random, form);
+  if (mnemonic === 'enter') return enterSnippet(random);
   if (mnemonic === 'popfq') return `and qword ptr [rsp], 0x8d5\n popfq`;
   if (mnemonic === 'std') return 'std\n lodsb\n cld';
   if (mnemonic === 'leave') return 'lea rbp, [rbx]\n leave\n lea rsp, [rbx + 64]';
-  if (mnemonic === 'stmxcsr') return `stmxcsr dword ptr [rsi]\n and dword ptr [rsi], -64`;
+  if (mnemonic === 'ldmxcsr') return loadMxcsrSnippet(random);
   if (mnemonic === 'endbr64' || kinds.length === 0) return `${prefix} ${mnemonic}`;
   const width = Number((kinds.find((kind) => /^[rm]\d/.test(kind)) ?? 'm32').replace(/\D/g, ''));
   const operands = kinds.map((kind) => {

@@ -108,9 +108,9 @@ test.each([
   ['xgetbv', '0f01d0'],
   ['vaddps', 'c5f058c2'],
   ['pshufb', '660f3800c1'],
-  ['paddb mm', '0ffcc1'],
+  ['rdrand', '0fc7f0'],
   ['wrfsbase', 'f3480faed0'],
-  ['fsin', 'd9fe'],
+  ['32-bit system call', 'cd80'],
   ['a byte that means nothing', '06'],
 ])('%s is an invalid opcode, after the instructions before it', (_, hex) => {
   machine.state.setRegister(RAX, 0n);
