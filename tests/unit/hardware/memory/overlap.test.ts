@@ -7,8 +7,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { writeFlow } from '../../../../machine/hardware/cpu/flow-encoding.ts';
 import type { AccessFlow, BlockFlow } from '../../../../machine/hardware/cpu/dependence.ts';
-import { Cpu, Region } from '../../../../machine/hardware/layout.ts';
-import { Shared } from '../../../../machine/hardware/memory/model-layout.ts';
+import { Cpu } from '../../../../machine/hardware/layout.ts';
 import {
   AccessHint,
   AccessKind,
@@ -211,9 +210,33 @@ describe('overlapping misses', () => {
   });
 });
 
-it('the last level has stamps only where others share it', () => {
-  const alone = new Rig({ geometry: SMALL });
-  expect(alone.linear.i32[(Region.HEADER + Shared.LLC_STAMPS) >> 2]).toBe(0);
-  const shared = new Rig({ geometry: { ...SMALL, llcLifetimeTicks: 1e6 } });
-  expect(shared.linear.i32[(Region.HEADER + Shared.LLC_STAMPS) >> 2]).not.toBe(0);
+describe('a last level that others use', () => {
+  /** Last-level hits of a second pass over `lines` lines, `pause` ticks after the first. */
+  function hits(pause: number, llcLifetimeTicks?: number): number {
+    const lines = 120;
+    const machine = new Machine({
+      ...SMALL,
+      ...(llcLifetimeTicks === undefined ? {} : { llcLifetimeTicks }),
+    });
+    const pass = (): void => {
+      for (let line = 0; line < lines; line++) {
+        machine.access({ store: false, line, after: 0, waitsFor: 0 }, 0);
+      }
+    };
+    pass();
+    const before = machine.rig.hierarchy.sharedCounters().llcHits;
+    machine.clock = pause;
+    pass();
+    return machine.rig.hierarchy.sharedCounters().llcHits - before;
+  }
+
+  it('loses what was not used for long, and little else', () => {
+    const alone = hits(1e10);
+    expect(alone).toBeGreaterThan(50);
+    expect(hits(1e6, 1e9)).toBe(alone);
+    expect(hits(1e10, 1e9)).toBe(0);
+    const half = hits(0.84e9, 1e9);
+    expect(half).toBeGreaterThan(alone * 0.3);
+    expect(half).toBeLessThan(alone * 0.7);
+  });
 });
