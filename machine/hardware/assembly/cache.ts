@@ -362,8 +362,9 @@ export function accessL1(cpu: usize, cache: usize, line: u32, write: bool): void
   }
   count(cache + CacheField.MISSES);
   if (cache == cpu + Model.L1D) holdBuffer();
+  const missed = tickNow();
   accessL2(cpu, line, write);
-  if (cache == cpu + Model.L1D) prefetchAfter(cpu, line);
+  if (cache == cpu + Model.L1D) prefetchAfter(cpu, line, missed);
   const next = <usize>load<u32>(cache, CacheField.NEXT) + (<usize>(line & load<u32>(cache, CacheField.SET_MASK)) << 2);
   const way = load<i32>(next);
   store<i32>(next, way + 1 == load<i32>(cache, CacheField.WAYS) ? 0 : way + 1);

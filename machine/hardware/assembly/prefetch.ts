@@ -8,7 +8,7 @@
  */
 import { Prefetch } from '../memory/model-layout';
 import { prefetchCell, prefetchLine } from './cache';
-import { count, instruction, isData, postUntil, tickNow } from './stall';
+import { count, instruction, isData, postUntil } from './stall';
 
 const LINES_IN_FRAME: i32 = 64;
 
@@ -26,8 +26,8 @@ export function awaitFlight(cpu: usize, line: u32): void {
   postUntil(load<i32>(flight, 4), load<i64>(flight, 8));
 }
 
-function fetchAhead(cpu: usize, line: u32): void {
-  const tick = prefetchLine(cpu, line, tickNow());
+function fetchAhead(cpu: usize, line: u32, missed: i64): void {
+  const tick = prefetchLine(cpu, line, missed);
   if (tick == 0) return;
   count(cpu + Prefetch.LINES);
   const flight = flightOf(cpu, line);
@@ -36,15 +36,15 @@ function fetchAhead(cpu: usize, line: u32): void {
   store<i64>(flight, tick, 8);
 }
 
-/** A first-level data miss of `line` has been served. */
-export function prefetchAfter(cpu: usize, line: u32): void {
+/** A first-level data miss of `line`, which began at tick `missed`, has been served. */
+export function prefetchAfter(cpu: usize, line: u32, missed: i64): void {
   const distance = load<i32>(cpu, Prefetch.DISTANCE);
   if (distance == 0 || !isData()) return;
-  if (!followStream(cpu, line, distance)) followStride(cpu, line);
+  if (!followStream(cpu, line, distance, missed)) followStride(cpu, line, missed);
 }
 
 /** Returns whether the line belongs to a stream. */
-function followStream(cpu: usize, line: u32, distance: i32): bool {
+function followStream(cpu: usize, line: u32, distance: i32, missed: i64): bool {
   const frame = (line >> 6) + 1;
   const place = <i32>(line & 63);
   const first = cpu + Prefetch.STREAMS;
@@ -68,7 +68,7 @@ function followStream(cpu: usize, line: u32, distance: i32): bool {
       const next = ahead + direction;
       if (next < 0 || next >= LINES_IN_FRAME) break;
       ahead = next;
-      fetchAhead(cpu, <u32>((frame - 1) << 6) | <u32>ahead);
+      fetchAhead(cpu, <u32>((frame - 1) << 6) | <u32>ahead, missed);
     }
     store<i32>(stream, direction, 8);
     store<i32>(stream, ahead, 12);
@@ -83,7 +83,7 @@ function followStream(cpu: usize, line: u32, distance: i32): bool {
   return false;
 }
 
-function followStride(cpu: usize, line: u32): void {
+function followStride(cpu: usize, line: u32, missed: i64): void {
   const address = instruction();
   if (address == 0) return;
   const index = <usize>((address ^ (address >> 5)) & (Prefetch.STRIDE_COUNT - 1));
@@ -102,6 +102,6 @@ function followStride(cpu: usize, line: u32): void {
   for (let n = 1; n <= load<i32>(cpu, Prefetch.STRIDES); n++) {
     const next = line + <u32>(step * n);
     if (next >> 6 != line >> 6) break;
-    fetchAhead(cpu, next);
+    fetchAhead(cpu, next, missed);
   }
 }

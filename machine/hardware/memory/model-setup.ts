@@ -229,7 +229,7 @@ function setupShared(linear: LinearMemory, geometry: MemoryGeometry): void {
  * that is passed over once before it is displaced. Basic arithmetic only, because Math.exp may
  * differ in its last bit from host to host.
  */
-export function lifetimes(meanTicks: Ticks): Int32Array {
+function lifetimes(meanTicks: Ticks): Int32Array {
   const count = LlcStamp.LIFETIMES as number;
   const quantiles = new Int32Array(count);
   for (let i = 0; i < count; i++) {

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { SpaceUse } from '../../../../machine/hardware/memory/hierarchy.ts';
 import { TlbFlush } from '../../../../machine/hardware/memory/model-layout.ts';
 import type { MemoryGeometry } from '../../../../machine/hardware/memory/model-setup.ts';
-import { GUEST_BYTES, Rig, SMALL, TINY, type Access } from './rig.ts';
+import { GUEST, GUEST_BYTES, Rig, SMALL, TINY, WALKS, type Access } from './rig.ts';
 
 /** Operations in a sequence, at most. */
 const LENGTH = 600;
@@ -200,6 +200,9 @@ describe.each([
   { cpus: 2, filter: true, size: 'tiny', geometry: TINY },
   { cpus: 2, filter: true, size: 'small', geometry: SMALL },
   { cpus: 2, filter: false, size: 'tiny', geometry: TINY },
+  { cpus: 1, filter: true, size: 'guest', geometry: GUEST },
+  { cpus: 2, filter: true, size: 'guest', geometry: GUEST },
+  { cpus: 1, filter: true, size: 'cached walks', geometry: WALKS },
 ])('random accesses: $cpus CPUs, filter $filter, $size', ({ cpus, filter, geometry }) => {
   it('stall, book and fault exactly as the reference', () => {
     let filterHits = 0;

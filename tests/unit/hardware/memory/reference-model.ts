@@ -4,6 +4,13 @@
  * with the model under test through its own copy of them.
  */
 import type { MemoryGeometry } from '../../../../machine/hardware/memory/model-setup.ts';
+import {
+  pageOf,
+  ReferencePaging,
+  sameKey,
+  scattered,
+  type Translation,
+} from './reference-paging.ts';
 
 export type Cell = 'FRONTEND' | 'L2' | 'LLC' | 'DRAM' | 'DTLB' | 'PAGE_WALK' | 'COHERENCE';
 
@@ -20,8 +27,10 @@ class ReferenceCache {
   /** FIFO: fixed ways, replaced in turn. LRU: latest used first. */
   private readonly rows: (Line | null)[][];
   private readonly turn: number[];
+  private readonly place: (line: number) => number;
 
-  constructor(bytes: number, ways: number, fifo: boolean) {
+  constructor(bytes: number, ways: number, fifo: boolean, place = (line: number) => line) {
+    this.place = place;
     this.fifo = fifo;
     this.ways = ways;
     this.sets = bytes / 64 / ways;
@@ -32,7 +41,7 @@ class ReferenceCache {
   }
 
   private row(line: number): (Line | null)[] {
-    return this.rows[line % this.sets];
+    return this.rows[this.place(line) % this.sets];
   }
 
   peek(line: number): Line | undefined {
@@ -53,7 +62,7 @@ class ReferenceCache {
   insert(line: number, dirty: boolean): Line | undefined {
     const row = this.row(line);
     if (this.fifo) {
-      const set = line % this.sets;
+      const set = this.place(line) % this.sets;
       const way = this.turn[set];
       this.turn[set] = (way + 1) % this.ways;
       const victim = row[way];
@@ -72,18 +81,6 @@ class ReferenceCache {
     else row.splice(row.indexOf(found), 1);
     return found;
   }
-}
-
-interface Translation {
-  /** First 4 KiB page number, sign-extended. */
-  readonly vpn: bigint;
-  readonly size: number;
-  readonly pcid: number | 'global';
-  readonly frame: number;
-  readonly writable: boolean;
-  readonly user: boolean;
-  readonly noExecute: boolean;
-  readonly dirty: boolean;
 }
 
 class ReferenceTlb {
@@ -156,15 +153,6 @@ class ReferenceTlb {
   }
 }
 
-function sameKey(a: Translation, b: Translation): boolean {
-  return a.vpn === b.vpn && a.size === b.size && a.pcid === b.pcid;
-}
-
-function pageOf(va: bigint, size: number): bigint {
-  const bits = BigInt(12 + 9 * size);
-  return BigInt.asUintN(36, ((va >> bits) << bits) >> 12n);
-}
-
 export interface Need {
   readonly write: boolean;
   readonly user: boolean;
@@ -186,13 +174,15 @@ class ReferenceCpu {
   readonly itlb: ReferenceTlb;
   readonly dtlb: ReferenceTlb;
   readonly stlb: ReferenceTlb;
+  readonly paging: ReferencePaging;
   cr3 = 0;
   pcid = 0;
 
-  constructor(g: MemoryGeometry) {
+  constructor(g: MemoryGeometry, guestBytes: number) {
+    this.paging = new ReferencePaging(g, guestBytes);
     this.l1i = new ReferenceCache(g.l1i.bytes, g.l1i.ways, true);
     this.l1d = new ReferenceCache(g.l1d.bytes, g.l1d.ways, true);
-    this.l2 = new ReferenceCache(g.l2.bytes, g.l2.ways, false);
+    this.l2 = new ReferenceCache(g.l2.bytes, g.l2.ways, false, g.nested && scattered);
     this.itlb = new ReferenceTlb(g.itlb.entries, g.itlb.ways, true);
     this.dtlb = new ReferenceTlb(g.dtlb.entries, g.dtlb.ways, true);
     this.stlb = new ReferenceTlb(g.stlb.entries, g.stlb.ways, false);
@@ -218,8 +208,8 @@ export class ReferenceModel {
   constructor(g: MemoryGeometry, cpus: number, guestBytes: number) {
     this.g = g;
     this.guestBytes = guestBytes;
-    this.cpus = Array.from({ length: cpus }, () => new ReferenceCpu(g));
-    this.llc = new ReferenceCache(g.llc.bytes, g.llc.ways, false);
+    this.cpus = Array.from({ length: cpus }, () => new ReferenceCpu(g, guestBytes));
+    this.llc = new ReferenceCache(g.llc.bytes, g.llc.ways, false, g.nested && scattered);
   }
 
   private post(cell: Cell, ticks: number): void {
@@ -250,6 +240,8 @@ export class ReferenceModel {
   private snoop(cpu: ReferenceCpu, line: number, write: boolean): 'absent' | 'clean' | 'dirty' {
     let copies = 0;
     let dirty = 0;
+    // The host's tables are read by all and written by none.
+    if (line >= this.guestBytes / 64) return 'absent';
     for (const other of this.cpus) {
       if (other === cpu) continue;
       let dirtyHere = false;
@@ -333,11 +325,11 @@ export class ReferenceModel {
   private walk(cpu: ReferenceCpu, va: bigint, need: Need): Translation | null {
     this.walks++;
     this.post('PAGE_WALK', this.g.walkTicks);
-    let table = cpu.cr3;
-    let writable = true;
-    let user = true;
-    let noExecute = false;
-    for (let level = 3; ; level--) {
+    const { paging, pcid } = cpu;
+    const top = { level: 3, table: cpu.cr3, writable: true, user: true, noExecute: false };
+    let { level, table, writable, user, noExecute } = paging.start(va, pcid) ?? top;
+    for (; ; level--) {
+      this.hostFrame(cpu, table);
       const index = Number((va >> BigInt(12 + 9 * level)) & 511n);
       const at = table + index * 8;
       if (at >= this.guestBytes) return this.fault(va, need, 9);
@@ -351,6 +343,7 @@ export class ReferenceModel {
       if (level > 0 && (entry & 0x80n) === 0n) {
         this.setBits(cpu, at, 0x20n);
         table = frame;
+        paging.keep(va, level, pcid, { level: level - 1, table, writable, user, noExecute });
         continue;
       }
       const bytes = 4096 * 512 ** level;
@@ -360,17 +353,27 @@ export class ReferenceModel {
         return this.fault(va, need, 1);
       }
       this.setBits(cpu, at, need.write ? 0x60n : 0x20n);
+      // The host's pages are small: a piece of a large guest page is all that can be translated.
+      const size = paging.nested ? 0 : level;
+      const piece = size < level;
+      const at4K = base + Number(va & BigInt(bytes - 1) & ~0xfffn);
+      if (paging.nested) this.hostFrame(cpu, at4K);
       return {
-        vpn: pageOf(va, level),
-        size: level,
+        vpn: pageOf(va, size),
+        size,
         pcid: (entry & 0x100n) !== 0n ? 'global' : cpu.pcid,
-        frame: base,
+        frame: piece ? at4K : base,
+        piece,
         writable,
         user,
         noExecute,
         dirty: need.write || (entry & 0x40n) !== 0n,
       };
     }
+  }
+
+  private hostFrame(cpu: ReferenceCpu, physical: number): void {
+    for (const line of cpu.paging.hostLines(physical)) this.touch(cpu, cpu.l1d, line, false);
   }
 
   private translate(
@@ -414,10 +417,11 @@ export class ReferenceModel {
   }
 
   private invalidate(cpu: ReferenceCpu, va: bigint, pcid: number): void {
+    cpu.paging.dropTables();
+    const covers = (t: Translation): boolean =>
+      t.vpn === pageOf(va, t.size) || (t.piece && t.vpn >> 9n === pageOf(va, 1) >> 9n);
     for (const tlb of [cpu.itlb, cpu.dtlb, cpu.stlb]) {
-      tlb.dropWhere(
-        (t) => t.vpn === pageOf(va, t.size) && (t.pcid === 'global' || t.pcid === pcid),
-      );
+      tlb.dropWhere((t) => covers(t) && (t.pcid === 'global' || t.pcid === pcid));
     }
   }
 
@@ -478,6 +482,7 @@ export class ReferenceModel {
 
   flush(number: number, condition: (t: { pcid: number | 'global' }) => boolean): void {
     const cpu = this.cpus[number];
+    cpu.paging.dropTables();
     for (const tlb of [cpu.itlb, cpu.dtlb, cpu.stlb]) tlb.dropWhere(condition);
   }
 }

@@ -42,6 +42,16 @@ export const SMALL: MemoryGeometry = {
   stlb: { entries: 32, ways: 4, ticks: 448 },
 };
 
+/** With paging-structure caches. */
+export const WALKS: MemoryGeometry = { ...TINY, walkCaches: { pde: 2, pdpte: 2, pml4e: 1 } };
+
+/** A guest, too: every page that a walk uses is looked up in the host's tables. */
+export const GUEST: MemoryGeometry = {
+  ...SMALL,
+  walkCaches: { pde: 4, pdpte: 1, pml4e: 2 },
+  nested: { tlbEntries: 4, pdeEntries: 2 },
+};
+
 export const CELLS: Record<Cell, Stall> = {
   FRONTEND: Stall.FRONTEND,
   L2: Stall.L2,
