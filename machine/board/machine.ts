@@ -95,6 +95,7 @@ class Machine {
       hierarchy: this.hierarchy,
       states: Array.from({ length: cpus }, (_, cpu) => new LinearCpuState(linear, cpu)),
       context: this.processor,
+      code: this.processor,
       harvestUser: () => {
         this.harvestUser();
       },

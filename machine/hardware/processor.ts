@@ -14,6 +14,16 @@ export interface ExecutionContext {
   run(cpu: number, limit: Ticks): ExitReason;
 }
 
+/** Which code each CPU runs. A code space is an address space; its number is the caller's choice. */
+export interface CodeSpaces {
+  /** `cpu` runs code of `space` from now on. 0 is for CPUs that run no user code. */
+  switchCodeSpace(cpu: number, space: number): void;
+  /** `space` is gone, and its number may be used again. CPUs that are still in it go to space 0. */
+  dropCodeSpace(space: number): void;
+  /** Mappings in [begin, end) of `space`, page aligned, were removed or changed. */
+  invalidateCode(space: number, begin: number, end: number): void;
+}
+
 /** Read access of kernel code to the state of one CPU. Register numbers are hardware numbers. */
 export interface CpuState {
   readonly number: number;

@@ -19,6 +19,7 @@ import type { BlockTiming } from './timing.ts';
 /** Room for bytecode, unless asked otherwise. */
 export const CODE_BYTES_DEFAULT = 24 << 20;
 const TABLE_SETS = 1024;
+const PAGE_BYTES = 4096;
 
 /** Blocks translated together. */
 export interface CodeRegion {
@@ -163,9 +164,14 @@ export class CodeCache {
     head.space.jumps.set(head.address, region.slot);
   }
 
+  hasSpace(id: number): boolean {
+    return this.spaces.has(id);
+  }
+
   /** True when code was decoded from the virtual range [begin, end) of a space. */
-  hasCodeIn(space: CodeSpace, begin: bigint, end: bigint): boolean {
-    return this.pagesIn(space, begin, end).length > 0;
+  hasCodeIn(id: number, begin: number, end: number): boolean {
+    const space = this.spaces.get(id);
+    return space !== undefined && pagesIn(space, begin, end).length > 0;
   }
 
   /** Drops the code whose bytes lie in a physical page. Records must have been harvested. */
@@ -175,8 +181,10 @@ export class CodeCache {
   }
 
   /** Drops the code of the pages of [begin, end) in a space. Records must have been harvested. */
-  invalidateRange(space: CodeSpace, begin: bigint, end: bigint): void {
-    for (const page of this.pagesIn(space, begin, end)) {
+  invalidateRange(id: number, begin: number, end: number): void {
+    const space = this.spaces.get(id);
+    if (space === undefined) return;
+    for (const page of pagesIn(space, begin, end)) {
       for (const block of space.byPage.get(page) ?? []) this.drop(block);
     }
     this.forgetRegions();
@@ -205,19 +213,6 @@ export class CodeCache {
     this.codeNext = this.codeBase;
   }
 
-  /** Virtual pages of the range from which code was decoded. */
-  private pagesIn(space: CodeSpace, begin: bigint, end: bigint): number[] {
-    const first = pageNumber(begin);
-    const last = pageNumber(end - 1n);
-    const pages: number[] = [];
-    if (last - first < space.byPage.size) {
-      for (let page = first; page <= last; page++) if (space.byPage.has(page)) pages.push(page);
-    } else {
-      for (const page of space.byPage.keys()) if (page >= first && page <= last) pages.push(page);
-    }
-    return pages;
-  }
-
   private drop(block: CodeBlock): void {
     const { space } = block;
     for (const region of block.regions) this.dropped.push(region);
@@ -241,6 +236,19 @@ export class CodeCache {
     }
     this.dropped.length = 0;
   }
+}
+
+/** Virtual pages of [begin, end) from which code was decoded. */
+function pagesIn(space: CodeSpace, begin: number, end: number): number[] {
+  const first = Math.floor(begin / PAGE_BYTES);
+  const last = Math.ceil(end / PAGE_BYTES) - 1;
+  const pages: number[] = [];
+  if (last - first < space.byPage.size) {
+    for (let page = first; page <= last; page++) if (space.byPage.has(page)) pages.push(page);
+  } else {
+    for (const page of space.byPage.keys()) if (page >= first && page <= last) pages.push(page);
+  }
+  return pages;
 }
 
 function pageNumber(address: bigint): number {

@@ -11,7 +11,7 @@ import { formRegion, REGION_BLOCKS_MAX } from '../jit/regions.ts';
 import { Cpu, ExitReason, PageFaultCode } from '../layout.ts';
 import type { MemoryHierarchy } from '../memory/hierarchy.ts';
 import type { LinearMemory } from '../memory/linear-memory.ts';
-import type { ExecutionContext } from '../processor.ts';
+import type { CodeSpaces, ExecutionContext } from '../processor.ts';
 import { Accounting, absentBlock, type AccountedBlock, type ResolveSymbol } from './accounting.ts';
 import { formBlock } from './blocks.ts';
 import { BlockCode } from './bytecode.ts';
@@ -54,6 +54,8 @@ const BATCH_BLOCKS = 16;
 const SLICE_TICKS = 1 << 22;
 /** MXCSR bits under which float arithmetic is not WebAssembly's: DAZ, rounding, FTZ. */
 const MXCSR_SPECIAL = 0xe040;
+/** Where CPUs are that run no user code. */
+const NO_SPACE = 0;
 const TWO_32 = 0x1_0000_0000;
 const PAGE_BYTES = 4096n;
 const USER_FETCH = PageFaultCode.USER | PageFaultCode.FETCH;
@@ -63,7 +65,7 @@ interface CoreRunner {
   fetch(cpu: number, va: bigint, record: number): number;
 }
 
-export class Processor implements ExecutionContext {
+export class Processor implements ExecutionContext, CodeSpaces {
   private readonly core: CoreRunner;
   private readonly accounting: Accounting;
   private readonly cache: CodeCache;
@@ -89,34 +91,32 @@ export class Processor implements ExecutionContext {
       this.compiler.drop(slot);
     };
     this.cache = new CodeCache(linear, this.accounting, drop, codeBytes);
-    for (let cpu = 0; cpu < linear.cpus; cpu++) this.switchCodeSpace(cpu, 0);
+    for (let cpu = 0; cpu < linear.cpus; cpu++) this.switchCodeSpace(cpu, NO_SPACE);
   }
 
-  /** Makes `cpu` run the code of address space `id` from now on. */
   switchCodeSpace(cpu: number, id: number): void {
     const space = this.cache.space(id);
+    if (this.spaces[cpu] === space) return;
     const block = this.linear.cpuBlock(cpu);
     this.spaces[cpu] = space;
     space.table.attach(block);
     this.linear.i32[(block + Cpu.JUMP_CACHE) >> 2] = space.jumps.address;
   }
 
-  /** Forgets the code of an address space that is gone; no CPU may be in it. */
   dropCodeSpace(id: number): void {
-    assert(
-      this.spaces.every((space) => space.id !== id),
-      'no CPU runs in a dropped code space',
-    );
+    assert(id !== NO_SPACE, 'the space of CPUs without user code stays');
+    if (!this.cache.hasSpace(id)) return;
+    this.spaces.forEach((space, cpu) => {
+      if (space.id === id) this.switchCodeSpace(cpu, NO_SPACE);
+    });
     this.beforeDropping();
     this.cache.dropSpace(id);
   }
 
-  /** Forgets code decoded from [begin, end) of address space `id`, because its mapping changed. */
-  invalidateRange(id: number, begin: bigint, end: bigint): void {
-    const space = this.cache.space(id);
-    if (begin >= end || !this.cache.hasCodeIn(space, begin, end)) return;
+  invalidateCode(id: number, begin: number, end: number): void {
+    if (!this.cache.hasCodeIn(id, begin, end)) return;
     this.beforeDropping();
-    this.cache.invalidateRange(space, begin, end);
+    this.cache.invalidateRange(id, begin, end);
   }
 
   run(cpu: number, limit: Ticks): ExitReason {

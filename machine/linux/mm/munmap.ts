@@ -367,7 +367,7 @@ function tlbFinish(
   if (gather.flush) {
     // Freed page tables force a flush of the whole address space.
     const whole = gather.tableFrames.length > 0;
-    flushTlbMmRange(kernel, mm, whole ? 0 : start, whole ? TASK_SIZE : end);
+    flushTlbMmRange(kernel, mm, whole ? 0 : start, whole ? TASK_SIZE : end, { start, end });
   }
   cpu.run(F.tlb_batch_pages_flush, frames === 0 ? 21 : 39);
   if (frames > 0) releasePages(kernel, mm, gather.userFrames, gather.tableFrames);

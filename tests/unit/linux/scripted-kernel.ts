@@ -80,6 +80,11 @@ export class ScriptedKernel {
         hierarchy: this.hierarchy,
         states: [this.state],
         context,
+        code: {
+          switchCodeSpace: () => undefined,
+          dropCodeSpace: () => undefined,
+          invalidateCode: () => undefined,
+        },
         harvestUser: () => undefined,
         setTask: () => undefined,
       }),

@@ -23,7 +23,9 @@ const userPcid = (kernel: Kernel, mm: MmStruct): number =>
 
 /** Loads the address space without a charge: at boot, exec and exit. */
 export function loadAddressSpace(kernel: Kernel, mm: MmStruct | null): void {
-  const { hardware } = kernel.cpu;
+  const { hardware, number } = kernel.cpu;
+  // User code runs in an address space that it has; without one there is none to run.
+  kernel.platform.code.switchCodeSpace(number, mm?.address ?? 0);
   if (mm === null) hardware.loadCr3(kernel.swapperPgd, 0, false, 'both');
   else hardware.loadCr3(mm.pgd, kernelPcid(kernel, mm), false, 'both');
 }
@@ -59,10 +61,26 @@ export function switchToUserCr3(kernel: Kernel, mm: MmStruct): void {
   cpu.hardware.loadCr3(mm.pgd + PTI_USER_PGD, userPcid(kernel, mm), config.pcid, 'user');
 }
 
-/** flush_tlb_mm_range on the only CPU that runs the address space. */
-export function flushTlbMmRange(kernel: Kernel, mm: MmStruct, start: number, end: number): void {
+/** Addresses [start, end). */
+export interface AddressRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * flush_tlb_mm_range on the only CPU that runs the address space. Decoded code of `changed` goes too:
+ * the mappings that changed, when more than those are flushed.
+ */
+export function flushTlbMmRange(
+  kernel: Kernel,
+  mm: MmStruct,
+  start: number,
+  end: number,
+  changed: AddressRange = { start, end },
+): void {
   const { cpu } = kernel;
   mm.generation++;
+  kernel.platform.code.invalidateCode(mm.address, changed.start, changed.end);
   cpu.run(F.flush_tlb_mm_range, 72);
   cpu.write(mm.address + 128);
   cpu.writePerCpu(PerCpu.CR3_STATE);
