@@ -15,6 +15,7 @@ import type { Ticks } from '../../../../core/units.ts';
 import { BlockRecord, Stall } from '../../../../hardware/layout.ts';
 import type { KernelAccess, RecordAddress } from '../../../../hardware/processor.ts';
 import type { PerCpu } from './address-map.ts';
+import { FunctionAccounts } from './function-accounts.ts';
 import { High, PAGE_STRUCT_BYTES } from './address-map.ts';
 import { F } from './generated/function-ids.ts';
 import type { KernelText } from './kernel-text.ts';
@@ -87,8 +88,8 @@ export class KernelCpu {
   private readonly charges = new Float64Array(F.COUNT * Cause.COUNT);
   private readonly dirty = new Int32Array(F.COUNT);
   private dirtyCount = 0;
-  private accounts: Int32Array;
-  private readonly accountTables = new Map<number, Int32Array>();
+  private accounts: FunctionAccounts;
+  private readonly accountTables = new Map<number, FunctionAccounts>();
   private tid = 0;
   private context: Context = Context.KERNEL;
 
@@ -320,7 +321,8 @@ export class KernelCpu {
   /** Brings the kernel's text into the caches, as a boot and a login before the run would have. */
   warmText(): void {
     const [first, end] = this.text.range;
-    for (let line = first; line < end; line += LINE_BYTES) {
+    // Backwards: what many operations share comes first in the text and must be the last in.
+    for (let line = end - LINE_BYTES; line >= first; line -= LINE_BYTES) {
       served(this.access.fetch(line, High.IMAGE, this.records));
     }
     this.recordWords.fill(0, 0, BlockRecord.BYTES >> 2);
@@ -346,6 +348,16 @@ export class KernelCpu {
     return sum;
   }
 
+  /** Conditional branches among them. */
+  unsettledBranches(): number {
+    let sum = 0;
+    for (let i = 0; i < this.dirtyCount; i++) {
+      const fn = this.dirty[i];
+      sum += this.instructions[fn] * this.text.branches[fn];
+    }
+    return Math.round(sum);
+  }
+
   /** Posts everything since the last settlement to the ledger. */
   settle(): void {
     for (let i = 0; i < this.dirtyCount; i++) this.settleFunction(this.dirty[i]);
@@ -354,10 +366,10 @@ export class KernelCpu {
 
   private settleFunction(fn: F): void {
     const { ledger, ticks } = this;
-    let account = this.accounts[fn];
+    let account = this.accounts.get(fn);
     if (account < 0) {
-      account = ledger.account(this.number, this.tid, this.context, this.text.symbols[fn]);
-      this.accounts[fn] = account;
+      account = ledger.account(this.number, this.tid, this.context, this.text.symbolOf(fn));
+      this.accounts.set(fn, account);
     }
     const count = this.counts[fn];
     const returns = ticks.srsoReturn === 0 ? 0 : count * this.text.returns[fn];
@@ -389,13 +401,13 @@ export class KernelCpu {
     }
   }
 
-  /** Ledger accounts by function for the current task and context; -1 where there is none yet. */
-  private accountTable(): Int32Array {
+  /** Ledger accounts by function for the current task and context. */
+  private accountTable(): FunctionAccounts {
     assert(this.tid < 2 ** 32, 'a thread id has 32 bits');
     const key = this.tid * 8 + this.context;
     let table = this.accountTables.get(key);
     if (table === undefined) {
-      table = new Int32Array(F.COUNT).fill(-1);
+      table = new FunctionAccounts();
       this.accountTables.set(key, table);
     }
     return table;

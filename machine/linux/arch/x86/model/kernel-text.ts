@@ -15,25 +15,37 @@ export class KernelText {
   readonly start = new Int32Array(F.COUNT);
   /** 1 for functions that return; 0 for those that end in a jump. */
   readonly returns = new Uint8Array(F.COUNT);
-  /** Index of each function in the run's symbol table. */
-  readonly symbols = new Int32Array(F.COUNT);
+  /** Conditional branches for each instruction of a call's usual path. */
+  readonly branches = new Float64Array(F.COUNT);
+  /** Index of each function in the run's symbol table; -1 until it is first asked for. */
+  private readonly interned = new Int32Array(F.COUNT).fill(-1);
+  private readonly address = new Uint32Array(F.COUNT);
   private readonly linesMax = new Uint16Array(F.COUNT);
   /** Lines that 256 instructions touch. */
   private readonly density = new Uint16Array(F.COUNT);
 
-  constructor(symbols: SymbolTable) {
+  constructor(private readonly symbols: SymbolTable) {
     let address = Low.TEXT;
-    FUNCTIONS.forEach(([name, bytes, lines, instructions, tail], fn) => {
+    FUNCTIONS.forEach(([, bytes, lines, instructions, branches, tail], fn) => {
       this.start[fn] = address & -LINE_BYTES;
       this.returns[fn] = tail === true ? 0 : 1;
       const last = (address + bytes - 1) & -LINE_BYTES;
       this.linesMax[fn] = (last - this.start[fn]) / LINE_BYTES + 1;
       this.density[fn] = Math.round((256 * lines) / Math.max(1, instructions));
-      const virtual = 0xffffffff00000000n + BigInt(address);
-      this.symbols[fn] = symbols.intern({ name, module: 'vmlinux', address: virtual, size: bytes });
+      this.branches[fn] = branches / Math.max(1, instructions);
+      this.address[fn] = address;
       address = (address + bytes + ALIGN - 1) & -ALIGN;
       address >>>= 0;
     });
+  }
+
+  /** Index of `fn` in the run's symbol table, which holds the functions that ran. */
+  symbolOf(fn: F): number {
+    if (this.interned[fn] >= 0) return this.interned[fn];
+    const [name, size] = FUNCTIONS[fn];
+    const address = 0xffffffff00000000n + BigInt(this.address[fn]);
+    this.interned[fn] = this.symbols.intern({ name, module: 'vmlinux', address, size });
+    return this.interned[fn];
   }
 
   /** Low halves of the first line of the text and of the first one after it. */
