@@ -28,10 +28,11 @@ export const enum Header {
   CODE_PAGES = 0x10,
   /**
    * How many code pages were written since the dispatcher last looked; see CodePage. Such a write
-   * is never filtered, and a user's makes its block the last one: it takes Budget.FORCE from
-   * Cpu.LIMIT and adds as much to Cpu.STALL, so that LEFT goes negative while LIMIT - LEFT, the
-   * clock, stays exact. The block runs to its end; the exit says BUDGET, and the dispatcher, which
-   * looks here before it runs anything, invalidates the pages and clears this field.
+   * is never filtered. A user's is refused: it leaves with ExitReason.CODE_WRITTEN as if it had
+   * faulted, and the dispatcher executes the instruction alone, with Cpu.MAY_WRITE_CODE set. The
+   * write then takes Budget.FORCE from Cpu.LIMIT and adds as much to Cpu.STALL, so that LEFT goes
+   * negative while LIMIT - LEFT, the clock, stays exact; so nothing else is executed before the
+   * dispatcher, which looks here before it runs anything, has invalidated the pages.
    */
   CODE_WRITTEN = 0x14,
   /** Physical page number of the last such write. */
@@ -149,6 +150,9 @@ export const enum Cpu {
   REP_BYTE_TICKS = 0x330,
   REP_ELEMENT_TICKS = 0x334,
 
+  /** i32: 1 while the CPU executes one instruction that may write code; see Header.CODE_WRITTEN. */
+  MAY_WRITE_CODE = 0x338,
+
   // Inline filters: ENTRIES x { i64 virtual line, i32 host - virtual delta, i32 0 }. A line is the
   // address shifted right logically: with an arithmetic shift -1, an empty entry, would match. ---
   /** Private to the memory model: geometry, pointers and counters. */
@@ -190,7 +194,7 @@ export const enum ExitReason {
    * loaded, and translated code may run under its default alone.
    */
   DISPATCH = 6,
-  /** Code was written; the dispatcher must invalidate before going on. */
+  /** The instruction at RIP writes to a page that code was decoded from; nothing of it is done. */
   CODE_WRITTEN = 7,
 }
 

@@ -79,6 +79,19 @@ function noteCodeWrite(host: u32): bool {
   return true;
 }
 
+/** Whether a user's write to the page must wait for the dispatcher; see CODE_WRITTEN. */
+@inline function refuses(cpu: usize, host: u32): bool {
+  return load<u8>(codePageOf(host)) != CodePage.NONE && load<i32>(cpu, Cpu.MAY_WRITE_CODE) == 0;
+}
+
+/** The translation has been paid for; when the instruction is tried again it is at hand. */
+function refuse(cpu: usize, record: usize): usize {
+  store<i32>(cpu, ExitReason.CODE_WRITTEN, Cpu.EXIT_REASON);
+  store<i32>(cpu, <i32>record, Cpu.EXIT_RECORD);
+  endAccess(cpu);
+  return 0;
+}
+
 /** Makes the user block that wrote code the last one before the dispatcher; see CODE_WRITTEN. */
 function leaveSoon(cpu: usize): void {
   store<i64>(cpu, load<i64>(cpu, Cpu.LIMIT) - Budget.FORCE, Cpu.LIMIT);
@@ -113,6 +126,7 @@ function accessPage(cpu: usize, va: i64, size: u32, record: usize, write: bool, 
     return 0;
   }
   const host = hostOf(dtlb, entry, va);
+  if (write && !kernel && refuses(cpu, host)) return refuse(cpu, record);
   const code = write && noteCodeWrite(host);
   const filtered = mayInstall(cpu, kernel) ? entry : -1;
   touchData(cpu, va, host, write, kernel, filtered, write && !code);
@@ -146,6 +160,7 @@ function accessTwoPages(cpu: usize, va: i64, size: u32, record: usize, write: bo
     return 0;
   }
   const host2 = hostOf(dtlb, entry2, va2);
+  if (write && !kernel && (refuses(cpu, host) || refuses(cpu, host2))) return refuse(cpu, record);
   touchData(cpu, va, host, write, kernel, -1, false);
   touchData(cpu, va2, host2, write, kernel, -1, false);
   endAccess(cpu);

@@ -63,16 +63,21 @@ function mayJoin(instruction: Decoded, start: bigint): boolean {
 }
 
 /**
- * The block at `address`. `missing` when its first instruction cannot be fetched whole.
+ * The block at `address`, of at most `instructionsMax`. `missing` when its first instruction cannot
+ * be fetched whole.
  */
-export function formBlock(address: bigint, fetchBytes: FetchBytes): IrBlock | MissingCode {
+export function formBlock(
+  address: bigint,
+  fetchBytes: FetchBytes,
+  instructionsMax: number = BLOCK_INSTRUCTIONS_MAX,
+): IrBlock | MissingCode {
   const emit = new Emitter();
   const instructions: IrInstruction[] = [];
   let next = address;
   let ended = false;
   const inPage = Number(PAGE_BYTES - (address % PAGE_BYTES));
   let code = fetchBytes(address, inPage);
-  while (!ended && instructions.length < BLOCK_INSTRUCTIONS_MAX) {
+  while (!ended && instructions.length < instructionsMax) {
     if (pageOf(next) !== pageOf(address)) break;
     let instruction = decode(code.subarray(Number(next - address)), next);
     if (instruction === undefined) {

@@ -46,6 +46,8 @@ export interface CodeBlock extends AccountedBlock, TimedBlock {
 /** One address space's code. */
 export class CodeSpace {
   readonly blocks = new Map<bigint, CodeBlock>();
+  /** Blocks of one instruction, for those that write code. Nothing chains to them. */
+  readonly single = new Map<bigint, CodeBlock>();
   /** Blocks by virtual page number, under each page that they touch. */
   readonly byPage = new Map<number, Set<CodeBlock>>();
   readonly table: InterpreterTable;
@@ -146,9 +148,14 @@ export class CodeCache {
     });
     for (const page of pages) enter(this.byPage, page, block);
     for (const page of virtualPages(block)) enter(space.byPage, page, block);
+    return block;
+  }
+
+  /** Makes the block the one at its address. */
+  publish(block: CodeBlock): void {
+    const { space } = block;
     space.blocks.set(block.address, block);
     space.table.insert(block.address, block.code);
-    return block;
   }
 
   setThreshold(block: CodeBlock, threshold: number): void {
@@ -194,7 +201,7 @@ export class CodeCache {
   dropSpace(id: number): void {
     const space = this.spaces.get(id);
     if (space === undefined) return;
-    for (const block of space.blocks.values()) this.drop(block);
+    for (const block of everyBlock(space)) this.drop(block);
     this.forgetRegions();
     this.spaces.delete(id);
     const tables = this.tables.get(space);
@@ -205,7 +212,7 @@ export class CodeCache {
   /** Drops all code of all spaces. Records must have been harvested. */
   clear(): void {
     for (const space of this.spaces.values()) {
-      for (const block of space.blocks.values()) this.drop(block);
+      for (const block of everyBlock(space)) this.drop(block);
       space.table.clear();
       space.jumps.clear();
     }
@@ -216,9 +223,13 @@ export class CodeCache {
   private drop(block: CodeBlock): void {
     const { space } = block;
     for (const region of block.regions) this.dropped.push(region);
-    space.blocks.delete(block.address);
-    space.table.remove(block.address);
-    space.jumps.delete(block.address);
+    if (space.single.get(block.address) === block) {
+      space.single.delete(block.address);
+    } else {
+      space.blocks.delete(block.address);
+      space.table.remove(block.address);
+      space.jumps.delete(block.address);
+    }
     for (const page of block.pages) leave(this.byPage, page, block);
     for (const page of virtualPages(block)) leave(space.byPage, page, block);
     this.accounting.remove(block);
@@ -249,6 +260,10 @@ function pagesIn(space: CodeSpace, begin: number, end: number): number[] {
     for (const page of space.byPage.keys()) if (page >= first && page <= last) pages.push(page);
   }
   return pages;
+}
+
+function everyBlock(space: CodeSpace): CodeBlock[] {
+  return [...space.blocks.values(), ...space.single.values()];
 }
 
 function pageNumber(address: bigint): number {

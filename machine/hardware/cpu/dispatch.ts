@@ -23,7 +23,7 @@ import {
   type CodeSpace,
 } from './code-cache.ts';
 import { THRESHOLD_NEVER } from './encode.ts';
-import type { IrBlock } from './ir.ts';
+import { BLOCK_INSTRUCTIONS_MAX, type IrBlock } from './ir.ts';
 import type { BlockTiming } from './timing.ts';
 
 /** `translator`: every block before its first execution. `auto`: hot ones only. */
@@ -133,7 +133,11 @@ export class Processor implements ExecutionContext, CodeSpaces {
         return ExitReason.BUDGET;
       }
       this.setBudget(block, clock, Math.min(limit - clock, SLICE_TICKS));
-      const reason = this.step(cpu, block);
+      let reason = this.step(cpu, block);
+      if (reason === ExitReason.CODE_WRITTEN) {
+        this.bookPrefix(block);
+        reason = this.stepAlone(cpu, block);
+      }
       if (reason === ExitReason.PAGE_FAULT || reason === ExitReason.EXCEPTION) {
         this.bookPrefix(block);
       } else if (reason !== ExitReason.SYSCALL && reason !== ExitReason.MARKER) {
@@ -186,9 +190,34 @@ export class Processor implements ExecutionContext, CodeSpaces {
     return linear.i32[(cpuBlock + Cpu.EXIT_REASON) >> 2];
   }
 
-  /** Decodes the block at `address`; undefined if its bytes cannot be fetched. */
+  /** Executes the instruction at RIP, which writes code. */
+  private stepAlone(cpu: number, cpuBlock: number): ExitReason {
+    const { i32, u64 } = this.linear;
+    const rip = u64[(cpuBlock + Cpu.RIP) >> 3];
+    const block = this.spaces[cpu].single.get(rip) ?? this.buildSingle(cpu, rip);
+    i32[(cpuBlock + Cpu.MAY_WRITE_CODE) >> 2] = 1;
+    this.core.interpret(cpuBlock, block.code);
+    i32[(cpuBlock + Cpu.MAY_WRITE_CODE) >> 2] = 0;
+    return i32[(cpuBlock + Cpu.EXIT_REASON) >> 2];
+  }
+
+  private buildSingle(cpu: number, address: bigint): CodeBlock {
+    const block = this.decode(cpu, address, 1);
+    assert(block !== undefined, 'an instruction that has begun can be fetched');
+    block.space.single.set(address, block);
+    return block;
+  }
+
   private build(cpu: number, address: bigint): CodeBlock | undefined {
-    const ir = formBlock(address, (from, length) => this.fetchBytes(cpu, from, length));
+    const block = this.decode(cpu, address, BLOCK_INSTRUCTIONS_MAX);
+    if (block !== undefined) this.cache.publish(block);
+    return block;
+  }
+
+  /** Decodes the block at `address`; undefined if its bytes cannot be fetched. */
+  private decode(cpu: number, address: bigint, instructionsMax: number): CodeBlock | undefined {
+    const fetch = (from: bigint, length: number): Uint8Array => this.fetchBytes(cpu, from, length);
+    const ir = formBlock(address, fetch, instructionsMax);
     if ('missing' in ir) return undefined;
     if (!this.cache.hasRoom(ir)) this.clear();
     const pages = [this.physicalPage(cpu, address)];

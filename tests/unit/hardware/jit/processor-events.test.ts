@@ -13,7 +13,7 @@ import { HEAP } from '../../../bench/loops.ts';
 import { ProcessorRig } from './processor-rig.ts';
 import { ABSENT, CODE, DATA } from './rig.ts';
 
-const { rax, rbx, rcx, rdx, rdi, rsi, al, eax } = registers;
+const { rax, rbx, rcx, rdx, rdi, rsi, al, eax, edx } = registers;
 const LIMIT = 1e9;
 const TIERS: readonly ExecutorTier[] = ['interpreter', 'translator', 'auto'];
 
@@ -162,6 +162,38 @@ describe('code that changes', () => {
     });
     const sum = BigInt((300 * (5 + 304)) / 2).toString(16);
     expect(seen).toMatchObject({ reason: ExitReason.MARKER, state: { r3: sum }, residuals: [0] });
+  });
+
+  it('one instruction ahead is executed as written', () => {
+    // The constant of `mov eax, 0` is at CODE + 0x81, in the block that writes it.
+    const program = (direct: boolean) => (asm: Assembler) => {
+      asm.mov(edx, 250);
+      asm.xor(rbx, rbx);
+      const loop = asm.here();
+      if (direct) {
+        asm.mov(dword({ offset: Number(CODE) + 0x81 }), edx);
+      } else {
+        asm.mov(rsi, DATA);
+        asm.mov(dword(rsi), edx);
+        asm.mov(rdi, CODE + 0x81n);
+        asm.mov(rcx, 4);
+        asm.rep().movsb();
+      }
+      asm.align(128);
+      asm.mov(eax, 0);
+      asm.add(rbx, rax);
+      asm.sub(rdx, 1);
+      asm.jne(loop);
+      marker(asm);
+    };
+    for (const direct of [true, false]) {
+      const seen = inAllTiers((rig) => {
+        rig.load(program(direct));
+        return rig.observe(rig.processor.run(0, LIMIT));
+      });
+      const sum = BigInt((250 * 251) / 2).toString(16);
+      expect(seen).toMatchObject({ state: { r3: sum }, residuals: [0] });
+    }
   });
 
   it('through the kernel is seen, and so is a new mapping', () => {
