@@ -7,15 +7,15 @@
  *   0x00000000  unused first page: address 0 never names anything
  *   0x00001000  AssemblyScript statics
  *   HEADER      machine-wide header (Header)
- *   CPU_BLOCKS  one block of CPU_BLOCK_BYTES for each CPU (Cpu)
- *   ...         arena: tag arrays, block records, interpreter code (handed out by Arena)
+ *   CPU_BLOCKS  one block of CPU_BLOCK_BYTES for each CPU (Cpu), its block records included
+ *   ...         arena: tag arrays, interpreter code, kernel records (handed out by Arena)
  *   GUEST       guest physical memory, page aligned: host address = Header.GUEST_BASE + physical
  */
 
 export const enum Region {
   HEADER = 0x10000,
   CPU_BLOCKS = 0x11000,
-  CPU_BLOCK_BYTES = 0x10000,
+  CPU_BLOCK_BYTES = 0x920000,
 }
 
 /** Machine-wide header; offsets from Region.HEADER. All fields i32 unless said otherwise. */
@@ -37,12 +37,6 @@ export const enum Header {
   CODE_WRITTEN = 0x14,
   /** Physical page number of the last such write. */
   CODE_WRITTEN_PAGE = 0x18,
-  /**
-   * Address of a list of i32 record addresses, or 0, and its length: the interpreter enters a
-   * record whose COUNT it raises from 0. The dispatcher empties the list when it harvests.
-   */
-  TOUCHED_LIST = 0x1c,
-  TOUCHED_COUNT = 0x20,
 }
 
 /** Values of the bytes at Header.CODE_PAGES. */
@@ -153,6 +147,9 @@ export const enum Cpu {
   /** i32: 1 while the CPU executes one instruction that may write code; see Header.CODE_WRITTEN. */
   MAY_WRITE_CODE = 0x338,
 
+  /** i32: entries of the list at TOUCHED. */
+  TOUCHED_COUNT = 0x33c,
+
   // Inline filters: ENTRIES x { i64 virtual line, i32 host - virtual delta, i32 0 }. A line is the
   // address shifted right logically: with an arithmetic shift -1, an empty entry, would match. ---
   /** Private to the memory model: geometry, pointers and counters. */
@@ -164,6 +161,32 @@ export const enum Cpu {
   FILTER_KERNEL_READ = 0x8000,
   FILTER_KERNEL_WRITE = 0xa000,
   FILTER_KERNEL_FETCH = 0xc000,
+
+  // Accounts: who executes on which CPU is told apart by where it is counted -----------------
+  /** Records.MAX block records; a block has the same place in every CPU's. */
+  RECORDS = 0x10000,
+  /**
+   * Up to Records.TOUCHED_MAX i32: what may have changed since the last harvest. The address of a
+   * record whose COUNT or FAULTS rose from 0, or of the RegionList of a region that was entered, plus 1.
+   */
+  TOUCHED = 0x810000,
+  /** One byte for each region: 1 while it is listed in TOUCHED. */
+  REGION_FLAGS = 0x910000,
+}
+
+export const enum Records {
+  MAX = 0x10000,
+  TOUCHED_MAX = 0x40000,
+  REGIONS_MAX = 0x10000,
+}
+
+/** What a translated region contains, for the accounts; i32 each. */
+export const enum RegionList {
+  /** Index of its byte in Cpu.REGION_FLAGS. */
+  FLAG = 0,
+  COUNT = 4,
+  /** Places of the blocks' records: offsets from the CPU block. */
+  RECORDS = 8,
 }
 
 export const enum Filter {
@@ -209,15 +232,20 @@ export const enum PageFaultCode {
 
 /**
  * A block record: one row of counters for a piece of code (a user basic block or a kernel
- * function), kept in linear memory so that generated code can bump it. RECORD_BYTES each.
+ * function), kept in linear memory so that generated code can bump it. RECORD_BYTES each; all
+ * counters are since the last harvest.
  */
 export const enum BlockRecord {
-  /** i64: complete executions since the last harvest. */
+  /** i64: complete executions. */
   COUNT = 0x00,
-  /** i64: iterations of rep string instructions since the last harvest. */
+  /** i64: iterations of rep string instructions. */
   REP_ITERATIONS = 0x08,
-  /** i64 each, indexed by Stall: stall ticks since the last harvest. */
+  /** i64 each, indexed by Stall: stall ticks. */
   STALLS = 0x10,
+  /** i64: executions that ended in a fault, and what they completed: instructions, base ticks. */
+  FAULTS = 0x68,
+  FAULT_INSTRUCTIONS = 0x70,
+  FAULT_TICKS = 0x78,
   BYTES = 0x80,
 }
 

@@ -18,6 +18,7 @@ export {
   f64ToI64,
 } from './convert';
 export { cpuid } from './cpuid';
+export { harvest, touchRecord, touchRegion } from './harvest';
 export { interpret } from './interpret';
 export { repString } from './string';
 export { fxRestore, fxSave, x87Memory } from './float-state';

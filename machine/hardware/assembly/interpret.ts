@@ -5,7 +5,7 @@
  */
 import { BlockCode, BlockTable, OpWord, Slot } from '../cpu/bytecode';
 import { Op, Width } from '../cpu/ir';
-import { BlockRecord, Cpu, ExitReason, Header, Region } from '../layout';
+import { BlockRecord, Cpu, ExitReason } from '../layout';
 import {
   bitsOf,
   define,
@@ -34,15 +34,21 @@ import {
 } from './bytecode-operands';
 import { condition, flagsOf } from './flags';
 import { fetchLines, readable, writable, written } from './guest-memory';
+import { touchRecord } from './harvest';
 import { call } from './interpret-call';
 import { bitmask, scalarOp, shuffle, vectorOp, vectorShift } from './vector';
 
 const VECTOR_GENERAL_PROTECTION: i32 = 13;
 
+/** The record of a block on this CPU. */
+@inline function recordOf(cpu: usize, code: usize): usize {
+  return cpu + <usize>load<u32>(code, BlockCode.RECORD);
+}
+
 /** Ends execution with `reason`; RIP is set by the caller. */
 @inline function leave(cpu: usize, code: usize, reason: i32): void {
   store<i32>(cpu, reason, Cpu.EXIT_REASON);
-  store<i32>(cpu, load<i32>(code, BlockCode.RECORD), Cpu.EXIT_RECORD);
+  store<i32>(cpu, <i32>recordOf(cpu, code), Cpu.EXIT_RECORD);
 }
 
 /** Sets RIP to the instruction that op `word` belongs to. */
@@ -59,7 +65,7 @@ function pointAt(cpu: usize, code: usize, word: usize): void {
 /** A fault whose exit fields are set: only the place is missing. */
 function fault(cpu: usize, code: usize, word: usize): void {
   pointAt(cpu, code, word);
-  store<i32>(cpu, load<i32>(code, BlockCode.RECORD), Cpu.EXIT_RECORD);
+  store<i32>(cpu, <i32>recordOf(cpu, code), Cpu.EXIT_RECORD);
 }
 
 function raise(cpu: usize, code: usize, word: usize, vector: i32): void {
@@ -80,26 +86,18 @@ function raise(cpu: usize, code: usize, word: usize, vector: i32): void {
   return 0;
 }
 
-function touch(record: usize): void {
-  const list = load<u32>(Region.HEADER, Header.TOUCHED_LIST);
-  if (list == 0) return;
-  const count = load<u32>(Region.HEADER, Header.TOUCHED_COUNT);
-  store<i32>(<usize>list + <usize>(count << 2), <i32>record);
-  store<u32>(Region.HEADER, count + 1, Header.TOUCHED_COUNT);
-}
-
-@inline function countExecution(record: usize): void {
+@inline function countExecution(cpu: usize, record: usize): void {
   const count = load<i64>(record, BlockRecord.COUNT);
   store<i64>(record, count + 1, BlockRecord.COUNT);
-  if (count == 0) touch(record);
+  if (count == 0) touchRecord(cpu, record);
 }
 
 /** Accounts for a complete block. Returns the code of the next one, or 0 to leave. */
 @inline function finish(cpu: usize, code: usize, next: u64): usize {
-  const record: usize = load<u32>(code, BlockCode.RECORD);
+  const record = recordOf(cpu, code);
   const left = load<i64>(cpu, Cpu.LEFT) - <i64>load<i32>(code, BlockCode.TICKS);
   store<i64>(cpu, left, Cpu.LEFT);
-  countExecution(record);
+  countExecution(cpu, record);
   store<u64>(cpu, next, Cpu.RIP);
   store<i32>(code, load<i32>(code, BlockCode.EXECUTIONS) + 1, BlockCode.EXECUTIONS);
   if (left < 0) {
@@ -120,9 +118,9 @@ function touch(record: usize): void {
 
 /** Ends a block by leaving with `reason` after its accounting. */
 function finishAndLeave(cpu: usize, code: usize, next: u64, reason: i32, info: i32): void {
-  const record: usize = load<u32>(code, BlockCode.RECORD);
+  const record = recordOf(cpu, code);
   store<i64>(cpu, load<i64>(cpu, Cpu.LEFT) - <i64>load<i32>(code, BlockCode.TICKS), Cpu.LEFT);
-  countExecution(record);
+  countExecution(cpu, record);
   store<u64>(cpu, next, Cpu.RIP);
   store<i32>(code, load<i32>(code, BlockCode.EXECUTIONS) + 1, BlockCode.EXECUTIONS);
   store<i32>(cpu, info, Cpu.EXIT_INFO);
@@ -137,7 +135,7 @@ function finishAndLeave(cpu: usize, code: usize, next: u64, reason: i32, info: i
 export function interpret(cpu: usize, entry: usize): void {
   let code = entry;
   while (code != 0) {
-    const record: usize = load<u32>(code, BlockCode.RECORD);
+    const record = recordOf(cpu, code);
     const address = load<u64>(code, BlockCode.ADDRESS);
     if (!fetchLines(cpu, address, load<u32>(code, BlockCode.LENGTH), record)) {
       store<u64>(cpu, address, Cpu.RIP);

@@ -7,6 +7,7 @@
  * dropped at once. Omits: sharing of code between address spaces.
  */
 import { assert } from '../../core/assert.ts';
+import { RegionList } from '../layout.ts';
 import { JumpCache } from '../jit/jump-cache.ts';
 import type { TimedBlock } from '../jit/region-context.ts';
 import type { LinearMemory } from '../memory/linear-memory.ts';
@@ -39,6 +40,8 @@ export interface CodeBlock extends AccountedBlock, TimedBlock {
   region: CodeRegion | undefined;
   /** Regions that contain it. */
   readonly regions: Set<CodeRegion>;
+  /** True once it is no longer the code at its address. */
+  dropped: boolean;
   /** Bytecode executions at which the interpreter hands the block over. */
   threshold: number;
 }
@@ -108,8 +111,7 @@ export class CodeCache {
 
   /** True when a block of `ir` can be added without dropping others. */
   hasRoom(ir: IrBlock): boolean {
-    const bytes = encodedBytes(ir) + 8;
-    return this.accounting.hasRoom && this.codeNext + bytes <= this.codeBase + this.codeBytes;
+    return this.accounting.hasRoom && encodedBytes(ir) + 8 <= this.free;
   }
 
   add(
@@ -119,9 +121,7 @@ export class CodeCache {
     pages: readonly number[],
     threshold: number,
   ): CodeBlock {
-    const code = Math.ceil(this.codeNext / 8) * 8;
-    this.codeNext = code + encodedBytes(ir);
-    assert(this.codeNext <= this.codeBase + this.codeBytes, 'there is room for the bytecode');
+    const code = this.allocate(encodedBytes(ir));
     const block = this.accounting.add<CodeBlock>((record) => ({
       address: ir.address,
       ir,
@@ -130,15 +130,13 @@ export class CodeCache {
       record,
       executions: 0,
       faultsAfter: undefined,
-      pendingTicks: 0,
-      pendingInstructions: 0,
-      touched: false,
       symbol: -1,
       code,
       pages,
       space,
       region: undefined,
       regions: new Set(),
+      dropped: false,
       threshold,
     }));
     encodeBlock(this.linear.data, code, ir, {
@@ -149,6 +147,30 @@ export class CodeCache {
     for (const page of pages) enter(this.byPage, page, block);
     for (const page of virtualPages(block)) enter(space.byPage, page, block);
     return block;
+  }
+
+  /** Bytes for code and lists that are left. */
+  get free(): number {
+    return this.codeBase + this.codeBytes - this.codeNext;
+  }
+
+  private allocate(bytes: number): number {
+    const at = Math.ceil(this.codeNext / 8) * 8;
+    this.codeNext = at + bytes;
+    assert(this.free >= 0, 'there is room for the bytecode');
+    return at;
+  }
+
+  /** Writes the RegionList of a region that is about to be translated; returns its address. */
+  addList(flag: number, blocks: readonly CodeBlock[]): number {
+    const { i32 } = this.linear;
+    const list = this.allocate(listBytes(blocks) - 8);
+    i32[(list + RegionList.FLAG) >> 2] = flag;
+    i32[(list + RegionList.COUNT) >> 2] = blocks.length;
+    blocks.forEach(({ record }, index) => {
+      i32[((list + RegionList.RECORDS) >> 2) + index] = record;
+    });
+    return list;
   }
 
   /** Makes the block the one at its address. */
@@ -222,6 +244,7 @@ export class CodeCache {
 
   private drop(block: CodeBlock): void {
     const { space } = block;
+    block.dropped = true;
     for (const region of block.regions) this.dropped.push(region);
     if (space.single.get(block.address) === block) {
       space.single.delete(block.address);
@@ -247,6 +270,11 @@ export class CodeCache {
     }
     this.dropped.length = 0;
   }
+}
+
+/** The most that a region's list takes, alignment included. */
+export function listBytes(blocks: readonly CodeBlock[]): number {
+  return RegionList.RECORDS + 4 * blocks.length + 8;
 }
 
 /** Virtual pages of [begin, end) from which code was decoded. */

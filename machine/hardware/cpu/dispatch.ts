@@ -12,12 +12,19 @@ import { Cpu, ExitReason, PageFaultCode } from '../layout.ts';
 import type { MemoryHierarchy } from '../memory/hierarchy.ts';
 import type { LinearMemory } from '../memory/linear-memory.ts';
 import type { CodeSpaces, ExecutionContext } from '../processor.ts';
-import { Accounting, absentBlock, type AccountedBlock, type ResolveSymbol } from './accounting.ts';
+import {
+  Accounting,
+  absentBlock,
+  type AccountedBlock,
+  type HarvestCore,
+  type ResolveSymbol,
+} from './accounting.ts';
 import { formBlock } from './blocks.ts';
 import { BlockCode } from './bytecode.ts';
 import {
   CODE_BYTES_DEFAULT,
   CodeCache,
+  listBytes,
   type CodeBlock,
   type CodeRegion,
   type CodeSpace,
@@ -74,17 +81,17 @@ export class Processor implements ExecutionContext, CodeSpaces {
   private readonly waiting: CodeBlock[] = [];
   /** Code that could not be fetched, by address; its stalls need a record too. */
   private readonly absent = new Map<bigint, AccountedBlock>();
-  /** The CPU whose counts the records hold. */
-  private current = 0;
 
   constructor(
     private readonly linear: LinearMemory,
     private readonly hierarchy: MemoryHierarchy,
     private readonly options: ProcessorOptions,
   ) {
-    const core = hierarchy.core as unknown as CoreRunner & Readonly<Record<string, unknown>>;
+    const core = hierarchy.core as unknown as CoreRunner &
+      HarvestCore &
+      Readonly<Record<string, unknown>>;
     this.core = core;
-    this.accounting = new Accounting(linear);
+    this.accounting = new Accounting(linear, core);
     this.compiler = new RegionCompiler(linear.memory, core, options);
     const codeBytes = options.codeBytes ?? CODE_BYTES_DEFAULT;
     const drop = ({ slot }: CodeRegion): void => {
@@ -120,10 +127,6 @@ export class Processor implements ExecutionContext, CodeSpaces {
   }
 
   run(cpu: number, limit: Ticks): ExitReason {
-    if (cpu !== this.current) {
-      this.accounting.setAside(this.current);
-      this.current = cpu;
-    }
     const block = this.linear.cpuBlock(cpu);
     for (;;) {
       const clock = this.clock(block);
@@ -135,11 +138,11 @@ export class Processor implements ExecutionContext, CodeSpaces {
       this.setBudget(block, clock, Math.min(limit - clock, SLICE_TICKS));
       let reason = this.step(cpu, block);
       if (reason === ExitReason.CODE_WRITTEN) {
-        this.bookPrefix(block);
+        this.bookPrefix(cpu, block);
         reason = this.stepAlone(cpu, block);
       }
       if (reason === ExitReason.PAGE_FAULT || reason === ExitReason.EXCEPTION) {
-        this.bookPrefix(block);
+        this.bookPrefix(cpu, block);
       } else if (reason !== ExitReason.SYSCALL && reason !== ExitReason.MARKER) {
         continue;
       }
@@ -151,7 +154,7 @@ export class Processor implements ExecutionContext, CodeSpaces {
 
   /** Posts everything that `cpu` ran in user mode since the last call to the accounts of `tid`. */
   settle(cpu: number, tid: number, ledger: Ledger, resolveSymbol: ResolveSymbol): void {
-    this.accounting.settle(cpu, tid, ledger, resolveSymbol, cpu === this.current);
+    this.accounting.settle(cpu, tid, ledger, resolveSymbol);
   }
 
   /** Executions of each instruction address so far, up to the last settlement. */
@@ -167,12 +170,13 @@ export class Processor implements ExecutionContext, CodeSpaces {
   /** One turn: from RIP until something needs the dispatcher. */
   private step(cpu: number, cpuBlock: number): ExitReason {
     if (this.hierarchy.codeWritten) this.invalidateWritten();
-    if (this.compiler.free < BATCH_BLOCKS) this.clear();
     const { linear } = this;
     const rip = linear.u64[(cpuBlock + Cpu.RIP) >> 3];
     const block = this.spaces[cpu].blocks.get(rip) ?? this.build(cpu, rip);
     if (block === undefined) return this.fetchAbsent(cpu, cpuBlock, rip);
-    this.considerTranslation(cpu, block);
+    this.considerTranslation(block);
+    // Room for code ran out, and everything was dropped.
+    if (block.dropped) return ExitReason.DISPATCH;
     const translatable = (linear.i32[(cpuBlock + Cpu.MXCSR) >> 2] & MXCSR_SPECIAL) === 0;
     try {
       if (block.region !== undefined && translatable) {
@@ -257,32 +261,31 @@ export class Processor implements ExecutionContext, CodeSpaces {
       absent = this.accounting.add((record) => absentBlock(rip, record));
       this.absent.set(rip, absent);
     }
-    this.accounting.touch(absent);
     const { i32 } = this.linear;
     const line = 64n;
     // The lines of one instruction: a page boundary may lie inside.
     for (let va = rip; va < rip + 16n; va = (va / line + 1n) * line) {
-      const ok = this.core.fetch(cpuBlock, BigInt.asIntN(64, va), absent.record);
+      const ok = this.core.fetch(cpuBlock, BigInt.asIntN(64, va), cpuBlock + absent.record);
       const stall = i32[(cpuBlock + Cpu.STALL) >> 2];
       this.setLeft(cpuBlock, this.left(cpuBlock) - stall);
       if (ok !== 0) continue;
-      i32[(cpuBlock + Cpu.EXIT_RECORD) >> 2] = absent.record;
+      i32[(cpuBlock + Cpu.EXIT_RECORD) >> 2] = cpuBlock + absent.record;
       return i32[(cpuBlock + Cpu.EXIT_REASON) >> 2];
     }
     throw new MachineBug(`CPU ${String(cpu)}: no fault at 0x${rip.toString(16)}, yet no code`);
   }
 
-  private bookPrefix(cpuBlock: number): void {
+  private bookPrefix(cpu: number, cpuBlock: number): void {
     const { i32, u64 } = this.linear;
-    const block = this.accounting.blockOf(i32[(cpuBlock + Cpu.EXIT_RECORD) >> 2]);
-    const ticks = this.accounting.bookPrefix(block, u64[(cpuBlock + Cpu.RIP) >> 3]);
+    const block = this.accounting.blockOf(cpu, i32[(cpuBlock + Cpu.EXIT_RECORD) >> 2]);
+    const ticks = this.accounting.bookPrefix(cpu, block, u64[(cpuBlock + Cpu.RIP) >> 3]);
     this.setLeft(cpuBlock, this.left(cpuBlock) - ticks);
   }
 
-  private considerTranslation(cpu: number, block: CodeBlock): void {
+  private considerTranslation(block: CodeBlock): void {
     if (block.region !== undefined) return;
     if (this.options.tier === 'translator') {
-      this.translate(cpu, [block]);
+      this.translate([block]);
       return;
     }
     if (this.options.tier !== 'auto') return;
@@ -301,26 +304,34 @@ export class Processor implements ExecutionContext, CodeSpaces {
     }
     const heads = this.waiting.filter((head) => head.space.blocks.get(head.address) === head);
     this.waiting.length = 0;
-    this.translate(cpu, [...new Set(heads)]);
+    this.translate([...new Set(heads)]);
   }
 
-  /** Forms a region at each head and compiles them in one module. */
-  private translate(cpu: number, heads: readonly CodeBlock[]): void {
+  /** Forms a region at each head and compiles them in one module; drops all code if there is no room. */
+  private translate(heads: readonly CodeBlock[]): void {
     const ahead = this.options.tier === 'translator';
-    const regions = heads
+    const formed = heads
       .filter((head) => head.region === undefined)
-      .map((head) => {
-        const blocks = formRegion(head, {
+      .map((head) => ({
+        head,
+        blocks: formRegion(head, {
           blocksMax: ahead ? 1 : REGION_BLOCKS_MAX,
           block: (address) => this.candidate(head, address),
-        });
-        return { head, blocks, enteredFlag: this.accounting.addFlag(blocks) };
-      });
+        }),
+      }));
+    const room = formed.reduce((sum, { blocks }) => sum + listBytes(blocks), 0);
+    if (room > this.cache.free || formed.length > this.compiler.free) {
+      this.clear();
+      return;
+    }
+    const regions = formed.map(({ head, blocks }, index) => {
+      const flag = this.compiler.nextSlot + index;
+      return { head, blocks, flag, list: this.cache.addList(flag, blocks) };
+    });
     const slot = this.compiler.compile(regions);
     regions.forEach(({ head, blocks }, index) => {
       this.cache.addRegion({ head, blocks, slot: slot + index });
     });
-    assert(cpu === this.current, 'code is translated for the CPU that runs');
   }
 
   /** The block at `address` if a region at `head` may contain it. */
@@ -337,7 +348,7 @@ export class Processor implements ExecutionContext, CodeSpaces {
   }
 
   private beforeDropping(): void {
-    this.accounting.setAside(this.current);
+    this.accounting.setAside();
     this.waiting.length = 0;
   }
 
@@ -348,7 +359,6 @@ export class Processor implements ExecutionContext, CodeSpaces {
     this.compiler.reset();
     for (const absent of this.absent.values()) this.accounting.remove(absent);
     this.absent.clear();
-    this.accounting.resetFlags();
   }
 
   private clock(cpuBlock: number): Ticks {

@@ -13,6 +13,7 @@ export const enum CoreFunction {
   FETCH,
   COMMIT_SPLIT,
   FLAGS_IMAGE,
+  TOUCH_REGION,
   HELPERS,
 }
 
@@ -33,6 +34,7 @@ export const CORE_IMPORTS: readonly FunctionImport[] = [
   { name: 'fetch', type: { parameters: [I32, I64, I32], results: [I32] } },
   { name: 'commitSplit', type: { parameters: [I32], results: [] } },
   { name: 'flagsImage', type: FLAGS_IMAGE_TYPE },
+  { name: 'touchRegion', type: { parameters: [I32, I32], results: [] } },
   ...HELPERS.map(({ name, args }) => ({
     name,
     type: { parameters: [I32, ...new Array<ValueType>(args).fill(I64)], results: [I64] },

@@ -79,7 +79,7 @@ function slowAccess(e: BlockEmitter, va: Local, bytes: number, direction: Direct
   w.localGet(CPU_LOCAL);
   w.localGet(va);
   w.i32Const(bytes);
-  w.i32Const(e.block.record);
+  region.pushRecord(e.block.record);
   w.call(direction === 'read' ? CoreFunction.READ : CoreFunction.WRITE);
   w.localTee(region.host);
   w.u8(Wasm.I32_EQZ);
@@ -266,7 +266,7 @@ export function checkFetch(e: BlockEmitter): void {
     }
     w.localGet(CPU_LOCAL);
     w.i64Const(from);
-    w.i32Const(block.record);
+    region.pushRecord(block.record);
     w.call(CoreFunction.FETCH);
     w.u8(Wasm.I32_EQZ);
     w.if();

@@ -12,7 +12,7 @@ export interface TimedBlock {
   readonly ir: IrBlock;
   /** Ticks that one complete execution costs when everything hits. */
   readonly baseTicks: number;
-  /** Address of the block's BlockRecord. */
+  /** Place of the block's BlockRecord: offset from the CPU block. */
   readonly record: number;
 }
 
@@ -184,6 +184,20 @@ export class RegionContext {
     this.w.localGet(CPU_LOCAL);
     this.w.i32Const(value);
     this.w.memory(Wasm.I32_STORE, offset);
+  }
+
+  /** Pushes the address of a record. */
+  pushRecord(record: number): void {
+    this.w.localGet(CPU_LOCAL);
+    this.w.i32Const(record);
+    this.w.u8(Wasm.I32_ADD);
+  }
+
+  /** Names the block that execution is leaving. */
+  storeExitRecord(record: number): void {
+    this.w.localGet(CPU_LOCAL);
+    this.pushRecord(record);
+    this.w.memory(Wasm.I32_STORE, Cpu.EXIT_RECORD);
   }
 
   private loadLocal(local: Local, opcode: Wasm, offset: number): void {

@@ -13,6 +13,7 @@ import { INTEGER_VALUES, getState, setRegister, setState } from './arithmetic.ts
 import { BlockEmitter, type ValueEmitter } from './block-emitter.ts';
 import { CALL_OPS } from './calls.ts';
 import { shapeOf, type FlowShape } from './control-flow.ts';
+import { CoreFunction } from './core-imports.ts';
 import { FLAG_VALUES, setFlags, setFlagsIf } from './flags.ts';
 import { JumpCache } from './jump-cache.ts';
 import { isPure } from './liveness.ts';
@@ -32,8 +33,10 @@ import { ValueType, Wasm } from './wasm-opcodes.ts';
 /** Blocks that are translated together. Block 0 is the entry; it reaches all others. */
 export interface TranslationRegion {
   readonly blocks: readonly TimedBlock[];
-  /** Address of a byte that the region sets when it is entered. */
-  readonly enteredFlag: number;
+  /** Address of its RegionList. */
+  readonly list: number;
+  /** Index of its byte in Cpu.REGION_FLAGS. */
+  readonly flag: number;
 }
 
 /** `reason` of an exit that goes on at `pc`. */
@@ -125,9 +128,7 @@ class RegionTranslator {
   translate(): Uint8Array<ArrayBuffer> {
     const { region } = this;
     const { w } = region;
-    w.i32Const(this.source.enteredFlag);
-    w.i32Const(1);
-    w.memory(Wasm.I32_STORE8, 0);
+    this.noteEntry();
     region.loadState();
     region.exitLabel = w.block();
     region.chainLabel = w.block();
@@ -144,6 +145,19 @@ class RegionTranslator {
     w.end();
     this.leave();
     return w.finish();
+  }
+
+  /** Lists the region for the next harvest, unless it is. */
+  private noteEntry(): void {
+    const { w } = this.region;
+    w.localGet(CPU_LOCAL);
+    w.memory(Wasm.I32_LOAD8_U, Cpu.REGION_FLAGS + this.source.flag);
+    w.u8(Wasm.I32_EQZ);
+    w.if();
+    w.localGet(CPU_LOCAL);
+    w.i32Const(this.source.list);
+    w.call(CoreFunction.TOUCH_REGION);
+    w.end();
   }
 
   /** Stores the state; returns the reason, or goes on in the region that begins at `pc`. */
@@ -279,8 +293,8 @@ class RegionTranslator {
     w.i64Const(BigInt(block.baseTicks));
     w.u8(Wasm.I64_SUB);
     w.localSet(region.left);
-    w.i32Const(0);
-    w.i32Const(0);
+    w.localGet(CPU_LOCAL);
+    w.localGet(CPU_LOCAL);
     w.memory(Wasm.I64_LOAD, block.record + BlockRecord.COUNT);
     w.i64Const(1n);
     w.u8(Wasm.I64_ADD);
@@ -343,7 +357,7 @@ class RegionTranslator {
     const { w } = region;
     region.storeConstant(reason, Cpu.EXIT_REASON);
     region.storeConstant(info, Cpu.EXIT_INFO);
-    region.storeConstant(block.record, Cpu.EXIT_RECORD);
+    region.storeExitRecord(block.record);
     w.i64Const(pc);
     w.localSet(region.pc);
     w.br(region.faultLabel);
