@@ -149,6 +149,15 @@ export const enum Cpu {
 
   /** i32: entries of the list at TOUCHED. */
   TOUCHED_COUNT = 0x33c,
+  /**
+   * i64: while LEFT is below this, the clock is past another CPU's, and what both must see in order
+   * waits: see assembly/coherence.ts. The least number when no other CPU runs.
+   */
+  TURN_LEFT = 0x340,
+  /** i32: the physical line that this CPU has asked for, plus 1, while the request is on its way; or 0. */
+  REQUESTED = 0x348,
+  /** i64: clock at which this CPU last counted an access with `lock`; see assembly/coherence.ts. */
+  LOCK_COUNTED = 0x350,
 
   // Inline filters: ENTRIES x { i64 virtual line, i32 host - virtual delta, i32 0 }. A line is the
   // address shifted right logically: with an arithmetic shift -1, an empty entry, would match. ---
@@ -219,6 +228,10 @@ export const enum ExitReason {
   DISPATCH = 6,
   /** The instruction at RIP writes to a page that code was decoded from; nothing of it is done. */
   CODE_WRITTEN = 7,
+  /** Another CPU's clock is behind, and `pause` lets it go first; RIP is the next instruction. */
+  TURN = 8,
+  /** The access of the instruction at RIP must wait for CPUs that are behind; nothing of it is done. */
+  ORDER = 9,
 }
 
 /** Page-fault error code bits, as the processor pushes them. */

@@ -33,7 +33,8 @@ import {
   widthOf,
 } from './bytecode-operands';
 import { condition, flagsOf } from './flags';
-import { fetchLines, readable, writable, written } from './guest-memory';
+import { several } from './coherence';
+import { fetchLines, lockable, readable, writable, written } from './guest-memory';
 import { touchRecord } from './harvest';
 import { call } from './interpret-call';
 import { bitmask, scalarOp, shuffle, vectorOp, vectorShift } from './vector';
@@ -285,7 +286,9 @@ function runBlock(cpu: usize, code: usize, record: usize): usize {
         break;
       }
       case Op.ProbeWrite: {
-        const host = writable(cpu, operandA(word), 1 << width, record);
+        const host = smallImmediate(word) != 0 && several()
+          ? lockable(cpu, operandA(word), 1 << width, record)
+          : writable(cpu, operandA(word), 1 << width, record);
         if (host == 0) {
           fault(cpu, code, word);
           return 0;
@@ -419,6 +422,12 @@ function runBlock(cpu: usize, code: usize, record: usize): usize {
       case Op.Syscall:
         finishAndLeave(cpu, code, immediate(word), ExitReason.SYSCALL, 0);
         return 0;
+      case Op.Pause: {
+        const left = load<i64>(cpu, Cpu.LEFT) - <i64>load<i32>(code, BlockCode.TICKS);
+        if (left >= load<i64>(cpu, Cpu.TURN_LEFT)) return finish(cpu, code, immediate(word));
+        finishAndLeave(cpu, code, immediate(word), ExitReason.TURN, 0);
+        return 0;
+      }
       case Op.Dispatch:
         finishAndLeave(cpu, code, immediate(word), ExitReason.DISPATCH, 0);
         return 0;

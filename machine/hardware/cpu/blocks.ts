@@ -1,5 +1,5 @@
 /** Forms basic blocks: decodes and lifts from an address to the end of its block (see ir.ts). */
-import { decode, INSTRUCTION_BYTES_MAX } from './decode.ts';
+import { decode, INSTRUCTION_BYTES_MAX, OperandKind } from './decode.ts';
 import type { Decoded } from './decode.ts';
 import { BLOCK_INSTRUCTIONS_MAX, NONE, Op, Width } from './ir.ts';
 import type { IrBlock, IrInstruction } from './ir.ts';
@@ -57,9 +57,17 @@ function liftInto(emit: Emitter, instruction: Decoded): boolean {
   return CONTROL_TRANSFERS.has(instruction.mnemonic) || markerNumber(instruction) !== undefined;
 }
 
+/** xchg with memory locks without a prefix. */
+function locksMemory(instruction: Decoded): boolean {
+  if (instruction.lock) return true;
+  const target = instruction.operands.at(0);
+  return instruction.mnemonic === 'xchg' && target?.kind === OperandKind.MEMORY;
+}
+
 function mayJoin(instruction: Decoded, start: bigint): boolean {
   const last = nextAddress(instruction) - 1n;
-  return !CLOCK_READERS.has(instruction.mnemonic) && pageOf(last) === pageOf(start);
+  if (CLOCK_READERS.has(instruction.mnemonic) || locksMemory(instruction)) return false;
+  return pageOf(last) === pageOf(start);
 }
 
 /**

@@ -5,11 +5,12 @@
  */
 import { assert, MachineBug } from '../../core/assert.ts';
 import type { Ledger } from '../../core/ledger/ledger.ts';
-import type { Ticks } from '../../core/units.ts';
+import { TICKS_PER_CYCLE, type Ticks } from '../../core/units.ts';
 import { RegionCompiler } from '../jit/region-compiler.ts';
 import { formRegion, REGION_BLOCKS_MAX } from '../jit/regions.ts';
-import { Cpu, ExitReason, PageFaultCode } from '../layout.ts';
+import { Cpu, ExitReason, PageFaultCode, Region } from '../layout.ts';
 import type { MemoryHierarchy } from '../memory/hierarchy.ts';
+import { Shared } from '../memory/model-layout.ts';
 import type { LinearMemory } from '../memory/linear-memory.ts';
 import type { CodeSpaces, ExecutionContext } from '../processor.ts';
 import {
@@ -59,6 +60,14 @@ const BATCH_BLOCKS = 16;
  * so a loop must return now and then to be entered again as optimised code.
  */
 const SLICE_TICKS = 1 << 22;
+/** No other CPU runs. */
+const ALONE: Ticks = 2 ** 60;
+/**
+ * While CPUs communicate, none gets further ahead of the others than this: what bounds how late it
+ * sees what they store. 256 cycles; and for how long after the last transfer, 2^17 cycles.
+ */
+const NEAR: Ticks = 256 * TICKS_PER_CYCLE;
+const COMMUNICATION_WINDOW: Ticks = 2 ** 17 * TICKS_PER_CYCLE;
 /** MXCSR bits under which float arithmetic is not WebAssembly's: DAZ, rounding, FTZ. */
 const MXCSR_SPECIAL = 0xe040;
 /** Where CPUs are that run no user code. */
@@ -92,7 +101,9 @@ export class Processor implements ExecutionContext, CodeSpaces {
       Readonly<Record<string, unknown>>;
     this.core = core;
     this.accounting = new Accounting(linear, core);
-    this.compiler = new RegionCompiler(linear.memory, core, options);
+    const { filter } = options;
+    const several = linear.cpus > 1;
+    this.compiler = new RegionCompiler(linear.memory, core, { filter, several });
     const codeBytes = options.codeBytes ?? CODE_BYTES_DEFAULT;
     const drop = ({ slot }: CodeRegion): void => {
       this.compiler.drop(slot);
@@ -126,30 +137,50 @@ export class Processor implements ExecutionContext, CodeSpaces {
     this.cache.invalidateRange(id, begin, end);
   }
 
-  run(cpu: number, limit: Ticks): ExitReason {
+  run(cpu: number, limit: Ticks, others: Ticks = ALONE): ExitReason {
     const block = this.linear.cpuBlock(cpu);
+    const begin = this.clock(block);
+    const end = this.communicates(begin) ? Math.min(limit, Math.max(begin, others) + NEAR) : limit;
     for (;;) {
       const clock = this.clock(block);
-      if (clock > limit) {
-        this.setBudget(block, clock, limit - clock);
-        this.linear.i32[(block + Cpu.EXIT_REASON) >> 2] = ExitReason.BUDGET;
-        return ExitReason.BUDGET;
-      }
-      this.setBudget(block, clock, Math.min(limit - clock, SLICE_TICKS));
+      if (clock > end) return this.leave(block, ExitReason.BUDGET, limit);
+      this.setBudget(block, clock, Math.min(end - clock, SLICE_TICKS));
+      this.setNumber64(block + Cpu.TURN_LEFT, this.number64(block + Cpu.LIMIT) - others);
       let reason = this.step(cpu, block);
       if (reason === ExitReason.CODE_WRITTEN) {
         this.bookPrefix(cpu, block);
         reason = this.stepAlone(cpu, block);
       }
-      if (reason === ExitReason.PAGE_FAULT || reason === ExitReason.EXCEPTION) {
-        this.bookPrefix(cpu, block);
-      } else if (reason !== ExitReason.SYSCALL && reason !== ExitReason.MARKER) {
-        continue;
+      switch (reason) {
+        case ExitReason.PAGE_FAULT:
+        case ExitReason.EXCEPTION:
+          this.bookPrefix(cpu, block);
+          return this.leave(block, reason, limit);
+        case ExitReason.SYSCALL:
+        case ExitReason.MARKER:
+          return this.leave(block, reason, limit);
+        case ExitReason.ORDER:
+          this.bookPrefix(cpu, block);
+          return this.leave(block, ExitReason.BUDGET, limit);
+        case ExitReason.TURN:
+          return this.leave(block, ExitReason.BUDGET, limit);
+        default:
       }
-      const end = this.clock(block);
-      this.setBudget(block, end, limit - end);
-      return reason;
     }
+  }
+
+  private leave(block: number, reason: ExitReason, limit: Ticks): ExitReason {
+    const clock = this.clock(block);
+    this.setBudget(block, clock, limit - clock);
+    this.linear.i32[(block + Cpu.EXIT_REASON) >> 2] = reason;
+    return reason;
+  }
+
+  /** Whether user code has lately handed lines from CPU to CPU. */
+  private communicates(clock: Ticks): boolean {
+    if (this.linear.cpus === 1) return false;
+    const last = this.number64(Region.HEADER + Shared.COMMUNICATED);
+    return last > 0 && clock < last + COMMUNICATION_WINDOW;
   }
 
   /** Posts everything that `cpu` ran in user mode since the last call to the accounts of `tid`. */

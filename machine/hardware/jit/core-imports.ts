@@ -14,6 +14,7 @@ export const enum CoreFunction {
   COMMIT_SPLIT,
   FLAGS_IMAGE,
   TOUCH_REGION,
+  WRITE_LOCKED,
   HELPERS,
 }
 
@@ -35,6 +36,7 @@ export const CORE_IMPORTS: readonly FunctionImport[] = [
   { name: 'commitSplit', type: { parameters: [I32], results: [] } },
   { name: 'flagsImage', type: FLAGS_IMAGE_TYPE },
   { name: 'touchRegion', type: { parameters: [I32, I32], results: [] } },
+  { name: 'writeLocked', type: ACCESS_TYPE },
   ...HELPERS.map(({ name, args }) => ({
     name,
     type: { parameters: [I32, ...new Array<ValueType>(args).fill(I64)], results: [I64] },

@@ -33,7 +33,13 @@ const VECTOR_LOADS: Readonly<Partial<Record<Width, Simd>>> = {
   [Width.W128]: Simd.V128_LOAD,
 };
 
-type Direction = 'read' | 'write';
+type Direction = 'read' | 'write' | 'lock';
+
+const SLOW_PATHS: Readonly<Record<Direction, CoreFunction>> = {
+  read: CoreFunction.READ,
+  write: CoreFunction.WRITE,
+  lock: CoreFunction.WRITE_LOCKED,
+};
 
 /** Pushes 1 when the access at local `va` is not covered by the filter; leaves `slot` set. */
 function pushFilterMiss(e: BlockEmitter, va: Local, bytes: number, filter: number): void {
@@ -76,11 +82,12 @@ function faultAfterStall(e: BlockEmitter): void {
 
 function slowAccess(e: BlockEmitter, va: Local, bytes: number, direction: Direction): void {
   const { w, region } = e;
+  region.storeLocal(region.left, Wasm.I64_STORE, Cpu.LEFT);
   w.localGet(CPU_LOCAL);
   w.localGet(va);
   w.i32Const(bytes);
   region.pushRecord(e.block.record);
-  w.call(direction === 'read' ? CoreFunction.READ : CoreFunction.WRITE);
+  w.call(SLOW_PATHS[direction]);
   w.localTee(region.host);
   w.u8(Wasm.I32_EQZ);
   w.if();
@@ -111,7 +118,7 @@ function access(
   after: { slow?: () => void; fast?: () => void } = {},
 ): void {
   const { w, region } = e;
-  if (!region.options.filter) {
+  if (!region.options.filter || direction === 'lock') {
     slowAccess(e, va, bytes, direction);
     after.slow?.();
     return;
@@ -220,7 +227,8 @@ export function storeVector(e: BlockEmitter, op: IrOp): void {
 }
 
 export function probeWrite(e: BlockEmitter, op: IrOp): void {
-  access(e, addressLocal(e, op.a), 1 << op.width, 'write');
+  const locked = op.imm === 1n && e.region.options.several === true;
+  access(e, addressLocal(e, op.a), 1 << op.width, locked ? 'lock' : 'write');
   e.w.localGet(e.region.host);
   e.assign(op.dst);
 }

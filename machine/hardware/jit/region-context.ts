@@ -19,6 +19,8 @@ export interface TimedBlock {
 export interface TranslationOptions {
   /** False: every access takes the slow path; ticks and misses must stay the same. */
   readonly filter: boolean;
+  /** True on a machine of several CPUs: an access with `lock` always takes the slow path. */
+  readonly several?: boolean;
 }
 
 /** Guest state that a region uses, and what of it it changes. Bit n is register n. */

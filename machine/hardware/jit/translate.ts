@@ -70,7 +70,7 @@ export function successorsOf(
 ): number[] {
   const last = block.ir.ops[block.ir.ops.length - 1];
   const targets: readonly bigint[] =
-    last.op === Op.Jump
+    last.op === Op.Jump || last.op === Op.Pause
       ? [last.imm]
       : last.op === Op.Branch
         ? [last.imm, last.imm2]
@@ -344,12 +344,29 @@ class RegionTranslator {
       case Op.Dispatch:
         this.exit(block, ExitReason.DISPATCH, op.imm, 0);
         return;
+      case Op.Pause:
+        this.pause(block, op.imm);
+        this.goTo(node, op.imm);
+        return;
       case Op.Exception:
         this.exit(block, ExitReason.EXCEPTION, op.imm2, Number(op.imm));
         return;
       default:
         assert(false, `op ${String(op.op)} ends a block`);
     }
+  }
+
+  /** Leaves for another CPU's turn. */
+  private pause(block: TimedBlock, next: bigint): void {
+    const { region } = this;
+    const { w } = region;
+    w.localGet(region.left);
+    w.localGet(CPU_LOCAL);
+    w.memory(Wasm.I64_LOAD, Cpu.TURN_LEFT);
+    w.u8(Wasm.I64_LT_S);
+    w.if();
+    this.exit(block, ExitReason.TURN, next, 0);
+    w.end();
   }
 
   private exit(block: TimedBlock, reason: ExitReason, pc: bigint, info: number): void {

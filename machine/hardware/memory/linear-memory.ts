@@ -64,8 +64,8 @@ export class LinearMemory {
     const { cpus, guestBytes } = options;
     assert(guestBytes > 0 && guestBytes % PAGE_BYTES === 0, 'guest memory is whole pages');
     const arenaBegin = Region.CPU_BLOCKS + cpus * Region.CPU_BLOCK_BYTES;
-    // One byte per page, and with several CPUs one i32 per line for the coherence directory.
-    const tables = guestBytes / PAGE_BYTES + (cpus > 1 ? guestBytes / 16 : 0);
+    // One byte per page, and with several CPUs 12 bytes per line for the coherence directory.
+    const tables = guestBytes / PAGE_BYTES + (cpus > 1 ? (guestBytes / 64) * 12 : 0);
     const arenaEnd = arenaBegin + tables + (options.arenaBytes ?? ARENA_BYTES_DEFAULT);
     this.guestBase = Math.ceil(arenaEnd / WASM_PAGE_BYTES) * WASM_PAGE_BYTES;
     const total = Math.ceil((this.guestBase + guestBytes) / WASM_PAGE_BYTES) * WASM_PAGE_BYTES;

@@ -21,6 +21,8 @@ export const CONTROL_TRANSFERS: ReadonlySet<string> = new Set([
   ...['jmp', 'call', 'ret', 'jrcxz', 'jecxz', 'loop', 'loope', 'loopne'],
   // They change MXCSR, which translated code does not look at: see Op.Dispatch.
   ...['ldmxcsr', 'fxrstor', 'fxrstor64'],
+  // It lets other CPUs go first.
+  'pause',
   ...['syscall', 'int3', 'ud0', 'ud1', 'ud2', ...PRIVILEGED.split(' ')],
 ]);
 

@@ -47,6 +47,10 @@ const syscall: Lifter = (emit, instruction) => {
   emit.effect(Op.Syscall, Width.W64, NONE, NONE, NONE, nextAddress(instruction));
 };
 
+const pause: Lifter = (emit, instruction) => {
+  emit.effect(Op.Pause, Width.W64, NONE, NONE, NONE, nextAddress(instruction));
+};
+
 function rflagsImage(emit: Emitter): Temp {
   const direction = emit.withConstant(Op.Shl, Width.W64, emit.getState(Cpu.DF, Width.W32), 10);
   const other = emit.getState(Cpu.RFLAGS_OTHER, Width.W32);
@@ -167,9 +171,10 @@ export const SYSTEM_LIFTERS: LifterTable = {
   std: directionTo(1),
   sahf: storeAhFlags,
   ...Object.fromEntries(
-    ['pause', 'lfence', 'mfence', 'sfence', 'endbr64', 'endbr32', 'reservednop', 'clflush'].map(
-      (name) => [name, nothing],
-    ),
+    ['lfence', 'mfence', 'sfence', 'endbr64', 'endbr32', 'reservednop', 'clflush'].map((name) => [
+      name,
+      nothing,
+    ]),
   ),
   ...Object.fromEntries(
     // Long NOPs where the processor has no such feature: hints and shadow stacks.
@@ -177,6 +182,7 @@ export const SYSTEM_LIFTERS: LifterTable = {
       (name) => [name, nothing],
     ),
   ),
+  pause,
   rdsspq: nothing,
   rdsspd: nothing,
 };
