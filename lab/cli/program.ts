@@ -40,6 +40,11 @@ const SUBCOMMANDS: readonly Subcommand[] = [
     load: async () => (await import('./query.ts')).queryCommand(),
   },
   {
+    name: 'validate',
+    summary: 'hold the model against measurements of real machines',
+    load: async () => (await import('./validate.ts')).validateCommand(),
+  },
+  {
     name: 'list',
     summary: 'what there is: workloads, boards, kernel words, events, system calls, SQL views',
     load: async () => (await import('./list.ts')).listCommand(),

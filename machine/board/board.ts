@@ -87,6 +87,12 @@ export interface KernelCosts {
   readonly zeroPerLine: Figure;
   /** Misses of such a copy or fill that are under way at a time: their latencies overlap. */
   readonly streamOverlap: Figure;
+  /** Writing the local APIC's interrupt command register, on bare metal. */
+  readonly ipiSend: Figure;
+  /** From the write to the first instruction of the handler on another CPU, on bare metal. */
+  readonly ipiDelivery: Figure;
+  /** What leaving and entering the virtual machine adds to each of the two; 0 on bare metal. */
+  readonly vmExit: Figure;
 }
 
 export interface Board {

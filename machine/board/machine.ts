@@ -95,6 +95,7 @@ class Machine {
       linear,
       hierarchy: this.hierarchy,
       states: Array.from({ length: cpus }, (_, cpu) => new LinearCpuState(linear, cpu)),
+      onData: options.observer?.onData,
       context: this.processor,
       code: this.processor,
       harvestUser: () => {
@@ -172,6 +173,7 @@ class Machine {
     if (marker === 0 || phase >= phases.length) return;
     const after = phase === phases.length - 1 ? TEARDOWN : BETWEEN;
     this.ledger.closeWindow(isBegin ? phases[phase] : after, this.running.clocks());
+    this.options.observer?.onMarker(marker);
   }
 
   private loadBias({ current }: Kernel): bigint {

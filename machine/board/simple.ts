@@ -53,6 +53,9 @@ export const SIMPLE: Board = {
     copyPerLine: decreed(2),
     zeroPerLine: decreed(1),
     streamOverlap: decreed(1),
+    ipiSend: decreed(100),
+    ipiDelivery: decreed(1000),
+    vmExit: NONE,
   },
   features: ['pcid', 'fsgsbase', 'constant_tsc', 'nonstop_tsc', 'rdtscp'],
 };

@@ -64,6 +64,9 @@ export const SKYLAKE: Board = {
     srsoReturn: figure(0, 0, 'SRSO is an AMD vulnerability; the thunk is not used here'),
     copyPerLine: figure(2, 0.3, FROM_MEMORY),
     zeroPerLine: figure(2, 0.3, FROM_MEMORY),
+    ipiSend: figure(100, 0.5, FROM_MEMORY),
+    ipiDelivery: figure(1000, 0.5, FROM_MEMORY),
+    vmExit: figure(0, 0, 'bare metal'),
     streamOverlap: figure(10, 0.4, 'line fill buffers of a core; from memory'),
   },
   features: [

@@ -19,6 +19,7 @@ export {
 } from './convert';
 export { cpuid } from './cpuid';
 export { harvest, touchRecord, touchRegion } from './harvest';
+export { floatVector } from './float-vector';
 export { interpret } from './interpret';
 export { repString } from './string';
 export { fxRestore, fxSave, x87Memory } from './float-state';

@@ -76,10 +76,10 @@ export function call(cpu: usize, code: usize, word: usize): bool {
       result = f64FromF32(cpu, a);
       break;
     case Helper.CompareF64:
-      result = compareF64(cpu, a, b);
+      result = compareF64(cpu, a, b, c);
       break;
     case Helper.CompareF32:
-      result = compareF32(cpu, a, b);
+      result = compareF32(cpu, a, b, c);
       break;
     case Helper.X87:
       result = x87(cpu, a, b, c);

@@ -34,12 +34,15 @@ import {
 } from './bytecode-operands';
 import { condition, flagsOf } from './flags';
 import { several } from './coherence';
+import { takeFloatTrap } from './float-exceptions';
+import { floatVector } from './float-vector';
 import { fetchLines, lockable, readable, writable, written } from './guest-memory';
 import { touchRecord } from './harvest';
 import { call } from './interpret-call';
-import { bitmask, scalarOp, shuffle, vectorOp, vectorShift } from './vector';
+import { bitmask, shuffle, vectorOp, vectorShift } from './vector';
 
 const VECTOR_GENERAL_PROTECTION: i32 = 13;
+const VECTOR_SIMD_EXCEPTION: i32 = 19;
 
 /** The record of a block on this CPU. */
 @inline function recordOf(cpu: usize, code: usize): usize {
@@ -363,11 +366,15 @@ function runBlock(cpu: usize, code: usize, record: usize): usize {
       case Op.Vector: {
         const a = vectorA(word);
         const b = load<u16>(word, OpWord.B) == Slot.NONE ? a : vectorB(word);
-        defineVector(word, vectorOp(cpu, smallImmediate(word), a, b));
+        defineVector(word, vectorOp(smallImmediate(word), a, b));
         break;
       }
-      case Op.ScalarFloat:
-        defineVector(word, scalarOp(cpu, smallImmediate(word), width, vectorA(word), vectorB(word)));
+      case Op.Float:
+        defineVector(word, floatVector(cpu, smallImmediate(word), vectorA(word), vectorB(word)));
+        if (takeFloatTrap()) {
+          raise(cpu, code, word, VECTOR_SIMD_EXCEPTION);
+          return 0;
+        }
         break;
       case Op.Shuffle:
         defineVector(
@@ -397,6 +404,10 @@ function runBlock(cpu: usize, code: usize, record: usize): usize {
       case Op.Call:
         if (!call(cpu, code, word)) {
           fault(cpu, code, word);
+          return 0;
+        }
+        if (takeFloatTrap()) {
+          raise(cpu, code, word, VECTOR_SIMD_EXCEPTION);
           return 0;
         }
         break;

@@ -1,12 +1,8 @@
-/**
- * Vector ops of the IR: one case for each SIMD opcode that lifters use (cpu/simd.ts), with the
- * processor's NaN rule on top of WebAssembly's arithmetic.
- */
-import { ScalarOp, Simd } from '../cpu/simd';
-import { arithmetic32, arithmetic64 } from './float';
+/** Vector ops of the IR: one case for each SIMD opcode that lifters use (cpu/simd.ts). */
+import { Simd } from '../cpu/simd';
 
 /** dst = a op b, or op a. */
-export function vectorOp(cpu: usize, opcode: u32, a: v128, b: v128): v128 {
+export function vectorOp(opcode: u32, a: v128, b: v128): v128 {
   switch (opcode) {
     case Simd.I8X16_EQ:
       return i8x16.eq(a, b);
@@ -20,22 +16,6 @@ export function vectorOp(cpu: usize, opcode: u32, a: v128, b: v128): v128 {
       return i32x4.eq(a, b);
     case Simd.I32X4_GT_S:
       return i32x4.gt_s(a, b);
-    case Simd.F32X4_EQ:
-      return f32x4.eq(a, b);
-    case Simd.F32X4_NE:
-      return f32x4.ne(a, b);
-    case Simd.F32X4_LT:
-      return f32x4.lt(a, b);
-    case Simd.F32X4_LE:
-      return f32x4.le(a, b);
-    case Simd.F64X2_EQ:
-      return f64x2.eq(a, b);
-    case Simd.F64X2_NE:
-      return f64x2.ne(a, b);
-    case Simd.F64X2_LT:
-      return f64x2.lt(a, b);
-    case Simd.F64X2_LE:
-      return f64x2.le(a, b);
     case Simd.V128_NOT:
       return v128.not(a);
     case Simd.V128_AND:
@@ -114,69 +94,10 @@ export function vectorOp(cpu: usize, opcode: u32, a: v128, b: v128): v128 {
       return i64x2.sub(a, b);
     case Simd.I64X2_EXTMUL_LOW_I32X4_U:
       return i64x2.extmul_low_i32x4_u(a, b);
-    case Simd.F32X4_PMIN:
-      return f32x4.pmin(a, b);
-    case Simd.F32X4_PMAX:
-      return f32x4.pmax(a, b);
-    case Simd.F64X2_PMIN:
-      return f64x2.pmin(a, b);
-    case Simd.F64X2_PMAX:
-      return f64x2.pmax(a, b);
-    case Simd.F32X4_ADD:
-      return lanes32(cpu, ScalarOp.F32_ADD, a, b);
-    case Simd.F32X4_DIV:
-      return lanes32(cpu, ScalarOp.F32_DIV, a, b);
-    case Simd.F32X4_MUL:
-      return lanes32(cpu, ScalarOp.F32_MUL, a, b);
-    case Simd.F32X4_SQRT:
-      return lanes32(cpu, ScalarOp.F32_SQRT, a, a);
-    case Simd.F32X4_SUB:
-      return lanes32(cpu, ScalarOp.F32_SUB, a, b);
-    case Simd.F64X2_ADD:
-      return lanes64(cpu, ScalarOp.F64_ADD, a, b);
-    case Simd.F64X2_DIV:
-      return lanes64(cpu, ScalarOp.F64_DIV, a, b);
-    case Simd.F64X2_MUL:
-      return lanes64(cpu, ScalarOp.F64_MUL, a, b);
-    case Simd.F64X2_SQRT:
-      return lanes64(cpu, ScalarOp.F64_SQRT, a, a);
-    case Simd.F64X2_SUB:
-      return lanes64(cpu, ScalarOp.F64_SUB, a, b);
     default:
       unreachable();
   }
   return a;
-}
-
-/** Packed doubles lane by lane: the arithmetic and its NaNs are the scalar ones. */
-function lanes64(cpu: usize, opcode: u32, a: v128, b: v128): v128 {
-  const low = arithmetic64(cpu, opcode, i64x2.extract_lane(a, 0), i64x2.extract_lane(b, 0));
-  const high = arithmetic64(cpu, opcode, i64x2.extract_lane(a, 1), i64x2.extract_lane(b, 1));
-  return i64x2.replace_lane(i64x2.splat(low), 1, high);
-}
-
-@inline function lane32(cpu: usize, opcode: u32, a: i32, b: i32): i32 {
-  return arithmetic32(cpu, opcode, a, b);
-}
-
-function lanes32(cpu: usize, opcode: u32, a: v128, b: v128): v128 {
-  let r = i32x4.splat(lane32(cpu, opcode, i32x4.extract_lane(a, 0), i32x4.extract_lane(b, 0)));
-  const r1 = lane32(cpu, opcode, i32x4.extract_lane(a, 1), i32x4.extract_lane(b, 1));
-  const r2 = lane32(cpu, opcode, i32x4.extract_lane(a, 2), i32x4.extract_lane(b, 2));
-  const r3 = lane32(cpu, opcode, i32x4.extract_lane(a, 3), i32x4.extract_lane(b, 3));
-  r = i32x4.replace_lane(r, 1, r1);
-  r = i32x4.replace_lane(r, 2, r2);
-  return i32x4.replace_lane(r, 3, r3);
-}
-
-/** ScalarFloat: lane 0 of `width` 2 (f32) or 3 (f64). */
-export function scalarOp(cpu: usize, opcode: u32, width: u32, a: v128, b: v128): v128 {
-  if (width == 3) {
-    const bits = arithmetic64(cpu, opcode, i64x2.extract_lane(a, 0), i64x2.extract_lane(b, 0));
-    return i64x2.replace_lane(a, 0, bits);
-  }
-  const bits = arithmetic32(cpu, opcode, i32x4.extract_lane(a, 0), i32x4.extract_lane(b, 0));
-  return i32x4.replace_lane(a, 0, bits);
 }
 
 export function vectorShift(opcode: u32, a: v128, count: i32): v128 {

@@ -12,6 +12,7 @@ import {
   packZero,
   raise,
   raised,
+  restoreRaised,
   roundAt,
   roundedCarry,
   rSig,
@@ -19,6 +20,7 @@ import {
   shiftedHigh,
   shiftRightSticky,
   Status,
+  trapsTiny,
   usePrecision,
 } from './x87-value';
 
@@ -55,11 +57,25 @@ export function fromF32(bits: u64): void {
   widen(bits, 23, 8);
 }
 
+/** Whether the last narrowing gave a result below the normal numbers, before it was denormalised. */
+export let wasTiny: bool = false;
+
+/** Whether A, rounded as if exponents had no end, stays below 1.0 at exponent 0 of the format. */
+function staysTiny(biased: i32, precision: u32): bool {
+  if (biased < 0) return true;
+  const before = raised;
+  usePrecision(precision);
+  roundAt(aSign, aSig, 0);
+  restoreRaised(before);
+  return !roundedCarry;
+}
+
 /** A rounded to a narrower format; returns its bits. */
 function narrow(fractionBits: u64, exponentBits: u64): u64 {
   const sign = (<u64>aSign) << (fractionBits + exponentBits);
   const exponentMax: u64 = ((<u64>1) << exponentBits) - 1;
   const infinity = sign | (exponentMax << fractionBits);
+  wasTiny = false;
   if (aKind == Kind.ZERO) return sign;
   if (aKind == Kind.INFINITE) return infinity;
   if (aKind == Kind.NAN) {
@@ -70,8 +86,9 @@ function narrow(fractionBits: u64, exponentBits: u64): u64 {
   let biased = aExp + bias;
   let high = aSig;
   let low: u64 = 0;
-  const tiny = biased <= 0;
-  if (tiny) {
+  const denormal = biased <= 0;
+  if (denormal) {
+    wasTiny = staysTiny(biased, <u32>fractionBits + 1);
     low = shiftRightSticky(aSig, 0, 1 - biased);
     high = shiftedHigh;
     biased = 0;
@@ -80,7 +97,7 @@ function narrow(fractionBits: u64, exponentBits: u64): u64 {
   roundAt(aSign, high, low);
   if (roundedCarry) biased++;
   else if (biased == 0 && rSig >> 63 != 0) biased = 1;
-  if (tiny && (raised & Status.INEXACT) != 0) raise(Status.UNDERFLOW);
+  if (wasTiny && (trapsTiny || (raised & Status.INEXACT) != 0)) raise(Status.UNDERFLOW);
   if (biased >= <i32>exponentMax) {
     packOverflow(aSign);
     return rSig == INTEGER_BIT ? infinity : infinity - 1;

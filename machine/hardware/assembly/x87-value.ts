@@ -53,6 +53,8 @@ export let raised: u32 = 0;
 /** Rounding control and precision of the operation in progress. */
 let roundingMode: u32 = 0;
 let precision: u32 = 64;
+/** Whether tiny results raise underflow although they are exact: it is unmasked. */
+export let trapsTiny: bool = false;
 /** Sign of an exact zero difference. */
 let zeroSign: u32 = 0;
 /** Whether the last rounding made the magnitude larger. */
@@ -65,6 +67,21 @@ export function begin(cpu: usize): void {
   precision = field == 0 ? 24 : field == 2 ? 53 : 64;
   raised = 0;
   roundedUp = false;
+  trapsTiny = (control & Status.UNDERFLOW) == 0;
+}
+
+/** The same with everything given, for arithmetic that is not under the x87 control word. */
+export function beginWith(mode: u32, bits: u32, tinyTraps: bool): void {
+  useRounding(mode);
+  precision = bits;
+  raised = 0;
+  roundedUp = false;
+  trapsTiny = tinyTraps;
+}
+
+/** Takes back what was raised since `flags` was read. */
+export function restoreRaised(flags: u32): void {
+  raised = flags;
 }
 
 /** Significant bits that results keep: 24, 53 or 64. */

@@ -31,6 +31,7 @@ import {
   type CodeSpace,
 } from './code-cache.ts';
 import { THRESHOLD_NEVER } from './encode.ts';
+import { Mxcsr } from './float-op.ts';
 import { BLOCK_INSTRUCTIONS_MAX, type IrBlock } from './ir.ts';
 import type { BlockTiming } from './timing.ts';
 
@@ -68,8 +69,6 @@ const ALONE: Ticks = 2 ** 60;
  */
 const NEAR: Ticks = 256 * TICKS_PER_CYCLE;
 const COMMUNICATION_WINDOW: Ticks = 2 ** 17 * TICKS_PER_CYCLE;
-/** MXCSR bits under which float arithmetic is not WebAssembly's: DAZ, rounding, FTZ. */
-const MXCSR_SPECIAL = 0xe040;
 /** Where CPUs are that run no user code. */
 const NO_SPACE = 0;
 const TWO_32 = 0x1_0000_0000;
@@ -145,7 +144,10 @@ export class Processor implements ExecutionContext, CodeSpaces {
       const clock = this.clock(block);
       if (clock > end) return this.leave(block, ExitReason.BUDGET, limit);
       this.setBudget(block, clock, Math.min(end - clock, SLICE_TICKS));
-      this.setNumber64(block + Cpu.TURN_LEFT, this.number64(block + Cpu.LIMIT) - others);
+      this.setNumber64(
+        block + Cpu.TURN_LEFT,
+        this.number64(block + Cpu.LIMIT) - Math.min(others, ALONE),
+      );
       let reason = this.step(cpu, block);
       if (reason === ExitReason.CODE_WRITTEN) {
         this.bookPrefix(cpu, block);
@@ -208,9 +210,10 @@ export class Processor implements ExecutionContext, CodeSpaces {
     this.considerTranslation(block);
     // Room for code ran out, and everything was dropped.
     if (block.dropped) return ExitReason.DISPATCH;
-    const translatable = (linear.i32[(cpuBlock + Cpu.MXCSR) >> 2] & MXCSR_SPECIAL) === 0;
+    const masks = linear.i32[(cpuBlock + Cpu.MXCSR) >> 2] & Mxcsr.MASKS;
     try {
-      if (block.region !== undefined && translatable) {
+      // Translated code does not look for unmasked exceptions.
+      if (block.region !== undefined && masks === (Mxcsr.MASKS as number)) {
         block.space.jumps.set(rip, block.region.slot);
         return this.compiler.enter(cpuBlock, block.region.slot);
       }

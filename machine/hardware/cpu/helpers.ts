@@ -17,6 +17,8 @@ export interface HelperInfo {
    * exits at once as for a fault, without writing state back. All of these spill.
    */
   readonly mayFault: boolean;
+  /** Raises exceptions in MXCSR; an unmasked one, which the interpreter alone meets, traps. */
+  readonly traps: boolean;
 }
 
 const pure = (name: string, args: number): HelperInfo => ({
@@ -24,6 +26,15 @@ const pure = (name: string, args: number): HelperInfo => ({
   args,
   spills: false,
   mayFault: false,
+  traps: false,
+});
+const float = (name: string, args: number): HelperInfo => ({ ...pure(name, args), traps: true });
+const spilling = (name: string, args: number, mayFault: boolean): HelperInfo => ({
+  name,
+  args,
+  spills: true,
+  mayFault,
+  traps: false,
 });
 
 /** Indexed by Helper. */
@@ -33,21 +44,21 @@ export const HELPERS: readonly HelperInfo[] = [
   pure('divideS128Overflows', 3),
   pure('rotateCarryLeft', 3),
   pure('rotateCarryRight', 3),
-  pure('f64FromI64', 1),
-  pure('f32FromI64', 1),
-  pure('f64ToI64', 2),
-  pure('f64ToI32', 2),
-  pure('f32ToI64', 2),
-  pure('f32ToI32', 2),
-  pure('f32FromF64', 1),
-  pure('f64FromF32', 1),
-  pure('compareF64', 2),
-  pure('compareF32', 2),
-  { name: 'repString', args: 1, spills: true, mayFault: true },
+  float('f64FromI64', 1),
+  float('f32FromI64', 1),
+  float('f64ToI64', 2),
+  float('f64ToI32', 2),
+  float('f32ToI64', 2),
+  float('f32ToI32', 2),
+  float('f32FromF64', 1),
+  float('f64FromF32', 1),
+  float('compareF64', 3),
+  float('compareF32', 3),
+  spilling('repString', 1, true),
   pure('cpuid', 2),
-  { name: 'readTsc', args: 0, spills: true, mayFault: false },
-  { name: 'fxSave', args: 1, spills: true, mayFault: true },
-  { name: 'fxRestore', args: 1, spills: true, mayFault: true },
+  spilling('readTsc', 0, false),
+  spilling('fxSave', 1, true),
+  spilling('fxRestore', 1, true),
   pure('x87', 3),
-  { name: 'x87Memory', args: 2, spills: true, mayFault: true },
+  spilling('x87Memory', 2, true),
 ];

@@ -124,15 +124,15 @@ export const enum Op {
   VectorConst,
   /**
    * dst = a op b (op a when b is NONE): imm is a WebAssembly SIMD opcode (after the 0xfd prefix)
-   * taking v128s to v128. A NaN that a float add, sub, mul, div or sqrt produces is the processor's:
-   * a made quiet when a is a NaN, else b made quiet when b is one, else the negative default NaN.
+   * taking v128s to v128.
    */
   Vector,
   /**
-   * dst = a op b, scalar float on lane 0, other lanes from a: imm is the wasm scalar opcode (f64 or
-   * f32 add, sub, mul, div; sqrt takes lane 0 of b). `width` is that of the lane. NaNs as in Vector.
+   * dst = a op b: imm is a form of FloatForm. Raises exceptions in Cpu.MXCSR; one that is unmasked
+   * exits with ExitReason.EXCEPTION, vector 19, as a fault. A NaN that arithmetic produces is the
+   * processor's: a made quiet when a is a NaN, else b made quiet when b is one, else the default one.
    */
-  ScalarFloat,
+  Float,
   /** dst = i8x16.shuffle a, b with the 16 lane indices of imm (low 8) and imm2 (high 8) */
   Shuffle,
   /** dst = a op count, imm is a wasm SIMD shift opcode, b an integer temporary below the lane width */
@@ -237,7 +237,8 @@ export interface IrBlock {
 /**
  * Helpers: exports of the AssemblyScript core with the signature (cpu: i32, i64 for each argument)
  * -> i64, a second result in Cpu.HELPER_RESULT. Floating-point arguments and results are bit
- * patterns. How to call each is in helpers.ts. Helpers read MXCSR and the x87 fields in the CPU block, so SetState writes through.
+ * patterns. Conversions and comparisons raise exceptions as Op.Float does. How to call each is in
+ * helpers.ts. Helpers read MXCSR and the x87 fields in the CPU block, so SetState writes through.
  */
 export const enum Helper {
   /** (high, low, divisor) -> quotient, remainder; a quotient beyond 64 bits was trapped before. */
@@ -259,7 +260,7 @@ export const enum Helper {
   /** (bits) -> bits */
   F32FromF64,
   F64FromF32,
-  /** (bits a, bits b) -> ZF PF CF at their rflags positions, as comisd a, b. */
+  /** (bits a, bits b, 1 for ucomisd) -> ZF PF CF at their rflags positions, as comisd a, b. */
   CompareF64,
   CompareF32,
   /** (StringOp + 8 * log2 width + 32 * (1 rep/repe, 2 repne)) on rsi, rdi, rcx, rax and memory. */

@@ -29,7 +29,7 @@ const EFFECTS: ReadonlyMap<Op, Effect> = new Map([
   ...[Op.SetReg, Op.SetRegHigh, Op.SetState, Op.SetXmm, Op.StoreHost, Op.LoadHost].map(
     (op): [Op, Effect] => [op, Effect.STATE],
   ),
-  ...[Op.Load, Op.Store, Op.ProbeWrite, Op.LoadVector, Op.StoreVector, Op.TrapIf].map(
+  ...[Op.Load, Op.Store, Op.ProbeWrite, Op.LoadVector, Op.StoreVector, Op.Float, Op.TrapIf].map(
     (op): [Op, Effect] => [op, Effect.EXIT],
   ),
   ...[
@@ -46,7 +46,8 @@ const EFFECTS: ReadonlyMap<Op, Effect> = new Map([
 
 function effectOf(op: IrOp): Effect {
   if (op.op === Op.Call) {
-    return HELPERS[Number(op.imm)].spills ? Effect.EXIT : Effect.STATE;
+    const { spills, traps } = HELPERS[Number(op.imm)];
+    return spills || traps ? Effect.EXIT : Effect.STATE;
   }
   // Conditional: the old flags may survive it, so it neither kills nor lets die.
   if (op.op === Op.FlagsIf || op.op === Op.CallResult) return Effect.STATE;

@@ -1,4 +1,4 @@
-/** WebAssembly SIMD and scalar float opcodes that IR ops name (those with prefix 0xfd without it). */
+/** WebAssembly SIMD opcodes that IR ops name, without the prefix 0xfd. */
 
 export const enum Simd {
   I8X16_EQ = 0x23,
@@ -7,14 +7,6 @@ export const enum Simd {
   I16X8_GT_S = 0x31,
   I32X4_EQ = 0x37,
   I32X4_GT_S = 0x3b,
-  F32X4_EQ = 0x41,
-  F32X4_NE = 0x42,
-  F32X4_LT = 0x43,
-  F32X4_LE = 0x45,
-  F64X2_EQ = 0x47,
-  F64X2_NE = 0x48,
-  F64X2_LT = 0x49,
-  F64X2_LE = 0x4b,
   V128_NOT = 0x4d,
   V128_AND = 0x4e,
   V128_ANDNOT = 0x4f,
@@ -65,32 +57,4 @@ export const enum Simd {
   I64X2_ADD = 0xce,
   I64X2_SUB = 0xd1,
   I64X2_EXTMUL_LOW_I32X4_U = 0xde,
-  F32X4_SQRT = 0xe3,
-  F32X4_ADD = 0xe4,
-  F32X4_SUB = 0xe5,
-  F32X4_MUL = 0xe6,
-  F32X4_DIV = 0xe7,
-  F32X4_PMIN = 0xea,
-  F32X4_PMAX = 0xeb,
-  F64X2_SQRT = 0xef,
-  F64X2_ADD = 0xf0,
-  F64X2_SUB = 0xf1,
-  F64X2_MUL = 0xf2,
-  F64X2_DIV = 0xf3,
-  F64X2_PMIN = 0xf6,
-  F64X2_PMAX = 0xf7,
-}
-
-/** Opcodes of ScalarFloat ops. */
-export const enum ScalarOp {
-  F32_SQRT = 0x91,
-  F32_ADD = 0x92,
-  F32_SUB = 0x93,
-  F32_MUL = 0x94,
-  F32_DIV = 0x95,
-  F64_SQRT = 0x9f,
-  F64_ADD = 0xa0,
-  F64_SUB = 0xa1,
-  F64_MUL = 0xa2,
-  F64_DIV = 0xa3,
 }

@@ -5,6 +5,7 @@ import { ValueType } from './wasm-opcodes.ts';
 
 const I32 = ValueType.I32;
 const I64 = ValueType.I64;
+const V128 = ValueType.V128;
 
 /** Function index, in every generated module, of each import. Helper h is at HELPERS + h. */
 export const enum CoreFunction {
@@ -15,6 +16,7 @@ export const enum CoreFunction {
   FLAGS_IMAGE,
   TOUCH_REGION,
   WRITE_LOCKED,
+  FLOAT,
   HELPERS,
 }
 
@@ -28,6 +30,11 @@ export const FLAGS_IMAGE_TYPE: FunctionType = {
   results: [I32],
 };
 
+const FLOAT_TYPE: FunctionType = {
+  parameters: [I32, I32, V128, V128],
+  results: [V128],
+};
+
 /** In the order of CoreFunction. */
 export const CORE_IMPORTS: readonly FunctionImport[] = [
   { name: 'read', type: ACCESS_TYPE },
@@ -37,6 +44,7 @@ export const CORE_IMPORTS: readonly FunctionImport[] = [
   { name: 'flagsImage', type: FLAGS_IMAGE_TYPE },
   { name: 'touchRegion', type: { parameters: [I32, I32], results: [] } },
   { name: 'writeLocked', type: ACCESS_TYPE },
+  { name: 'floatVector', type: FLOAT_TYPE },
   ...HELPERS.map(({ name, args }) => ({
     name,
     type: { parameters: [I32, ...new Array<ValueType>(args).fill(I64)], results: [I64] },

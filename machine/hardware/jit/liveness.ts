@@ -4,7 +4,6 @@
  * its consumer's expression; everything else goes to a local.
  */
 import { FlagKind, NONE, Op, type IrBlock, type IrOp, Width } from '../cpu/ir.ts';
-import { floatFormOf } from './float-forms.ts';
 import { ValueType } from './wasm-opcodes.ts';
 
 export interface Liveness {
@@ -33,6 +32,7 @@ export function isPure(op: Op): boolean {
     case Op.Flags:
     case Op.FlagsIf:
     case Op.SetXmm:
+    case Op.Float:
     case Op.Call:
     case Op.CallResult:
     case Op.TrapIf:
@@ -81,7 +81,7 @@ export function naturalType(op: IrOp): ValueType {
     case Op.GetXmm:
     case Op.VectorConst:
     case Op.Vector:
-    case Op.ScalarFloat:
+    case Op.Float:
     case Op.Shuffle:
     case Op.VectorShift:
     case Op.InsertLane:
@@ -99,12 +99,10 @@ function repeatsOperands(op: IrOp): boolean {
     case Op.Rotl:
     case Op.Rotr:
       return op.width < Width.W32;
-    case Op.Vector:
-      return floatFormOf(Number(op.imm)) !== undefined;
     case Op.Bswap:
     case Op.MulHighU:
     case Op.MulHighS:
-    case Op.ScalarFloat:
+    case Op.Float:
     case Op.Store:
     case Op.StoreHost:
     case Op.StoreVector:

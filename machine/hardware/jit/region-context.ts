@@ -3,7 +3,9 @@
  * locals that hold guest state, and the labels that lead out.
  */
 import { NONE, Op, type FlagKind, type IrBlock, type Width } from '../cpu/ir.ts';
+import { FloatException, FloatForm, FloatOp, Mxcsr } from '../cpu/float-op.ts';
 import { Cpu } from '../layout.ts';
+import { DOUBLE, SINGLE, type FloatLanes } from './float-forms.ts';
 import { FunctionWriter, type Label, type Local } from './wasm-encoder.ts';
 import { Simd, ValueType, Wasm } from './wasm-opcodes.ts';
 
@@ -30,10 +32,28 @@ export interface StateUse {
   xmmUsed: number;
   xmmChanged: number;
   flagsUsed: boolean;
+  /** Inline arithmetic, which tests its operands against the floor of their precision. */
+  singleArithmetic: boolean;
+  doubleArithmetic: boolean;
+}
+
+function noteFloat(use: StateUse, form: number): void {
+  const operation: FloatOp = form & FloatForm.OP_MASK;
+  if (operation > FloatOp.SQRT) return;
+  if ((form & FloatForm.DOUBLE) === 0) use.singleArithmetic = true;
+  else use.doubleArithmetic = true;
 }
 
 export function stateUseOf(blocks: readonly IrBlock[]): StateUse {
-  const use = { gprUsed: 0, gprChanged: 0, xmmUsed: 0, xmmChanged: 0, flagsUsed: false };
+  const use: StateUse = {
+    gprUsed: 0,
+    gprChanged: 0,
+    xmmUsed: 0,
+    xmmChanged: 0,
+    flagsUsed: false,
+    singleArithmetic: false,
+    doubleArithmetic: false,
+  };
   for (const { ops } of blocks) {
     for (const op of ops) {
       const bit = 1 << Number(op.imm & 15n);
@@ -51,6 +71,9 @@ export function stateUseOf(blocks: readonly IrBlock[]): StateUse {
           break;
         case Op.SetXmm:
           use.xmmChanged |= bit;
+          break;
+        case Op.Float:
+          noteFloat(use, Number(op.imm));
           break;
         case Op.Flags:
         case Op.FlagsIf:
@@ -92,6 +115,11 @@ export class RegionContext {
   readonly ccSource: Local = NONE;
   readonly ccAux: Local = NONE;
   readonly ccOp: Local = NONE;
+  /** 1 while the inexact bit of MXCSR is clear, so that arithmetic must look whether it is exact. */
+  readonly watchesInexact: Local = NONE;
+  /** In every lane, what magnitudes must reach for arithmetic without exceptions; see floats.ts. */
+  readonly floorSingle: Local = NONE;
+  readonly floorDouble: Local = NONE;
   /** Branch here with `pc` and `reason` set. */
   exitLabel: Label = 0;
   /** Branch here with `pc` set to go on at another region. */
@@ -123,6 +151,10 @@ export class RegionContext {
     for (let r = 0; r < 16; r++) {
       if ((use.xmmUsed >> r) & 1) this.xmm[r] = w.newLocal(ValueType.V128);
     }
+    const arithmetic = use.singleArithmetic || use.doubleArithmetic;
+    if (arithmetic) this.watchesInexact = w.newLocal(ValueType.I32);
+    if (use.singleArithmetic) this.floorSingle = w.newLocal(ValueType.V128);
+    if (use.doubleArithmetic) this.floorDouble = w.newLocal(ValueType.V128);
   }
 
   /** A local for a temporary; give it back with `release`. */
@@ -148,11 +180,39 @@ export class RegionContext {
       this.w.simdMemory(Simd.V128_LOAD, Cpu.XMM + 16 * r);
       this.w.localSet(this.xmm[r]);
     }
+    this.loadFloors();
     if (!this.use.flagsUsed) return;
     this.loadLocal(this.ccResult, Wasm.I64_LOAD, Cpu.CC_RESULT);
     this.loadLocal(this.ccSource, Wasm.I64_LOAD, Cpu.CC_SOURCE);
     this.loadLocal(this.ccAux, Wasm.I64_LOAD, Cpu.CC_AUX);
     this.loadLocal(this.ccOp, Wasm.I32_LOAD, Cpu.CC_OP);
+  }
+
+  /** Sets by MXCSR what arithmetic has to look for. */
+  loadFloors(): void {
+    if (this.watchesInexact === NONE) return;
+    const { w } = this;
+    w.localGet(CPU_LOCAL);
+    w.memory(Wasm.I32_LOAD, Cpu.MXCSR);
+    w.i32Const(FloatException.INEXACT);
+    w.u8(Wasm.I32_AND);
+    w.u8(Wasm.I32_EQZ);
+    w.localSet(this.watchesInexact);
+    if (this.floorSingle !== NONE) this.loadFloor(this.floorSingle, SINGLE);
+    if (this.floorDouble !== NONE) this.loadFloor(this.floorDouble, DOUBLE);
+  }
+
+  private loadFloor(floor: Local, lanes: FloatLanes): void {
+    const { w } = this;
+    w.vectorConst(lanes.aboveMinNormal);
+    w.vectorConst(lanes.infinity);
+    w.localGet(CPU_LOCAL);
+    w.memory(Wasm.I32_LOAD, Cpu.MXCSR);
+    w.i32Const(Mxcsr.ROUNDING);
+    w.u8(Wasm.I32_AND);
+    w.u8(Wasm.I32_EQZ);
+    w.u8(Wasm.SELECT);
+    w.localSet(floor);
   }
 
   /** Stores all guest state that the region may have changed into the CPU block. */

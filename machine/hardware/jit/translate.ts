@@ -14,6 +14,7 @@ import { BlockEmitter, type ValueEmitter } from './block-emitter.ts';
 import { CALL_OPS } from './calls.ts';
 import { shapeOf, type FlowShape } from './control-flow.ts';
 import { CoreFunction } from './core-imports.ts';
+import { float } from './floats.ts';
 import { FLAG_VALUES, setFlags, setFlagsIf } from './flags.ts';
 import { JumpCache } from './jump-cache.ts';
 import { isPure } from './liveness.ts';
@@ -58,6 +59,7 @@ const STATEMENTS: Readonly<Partial<Record<Op, Statement>>> = {
   [Op.Flags]: setFlags,
   [Op.FlagsIf]: setFlagsIf,
   [Op.SetXmm]: setXmm,
+  [Op.Float]: float,
   ...MEMORY_OPS,
   ...CALL_OPS,
 };

@@ -1,121 +1,21 @@
-/**
- * Vector and scalar float ops of the IR. WebAssembly leaves open which NaN an operation yields, the
- * processor does not (Intel SDM volume 1, table 4-7): results that are NaNs are made anew.
- */
+/** Vector ops of the IR without effects; floating point is in floats.ts. */
 import { NONE, Op, Width, type IrOp } from '../cpu/ir.ts';
 import type { BlockEmitter, ValueEmitter } from './block-emitter.ts';
-import { DOUBLE, floatFormOf, SINGLE, type FloatForm } from './float-forms.ts';
-import { Simd, ValueType, Wasm } from './wasm-opcodes.ts';
+import { Simd, ValueType } from './wasm-opcodes.ts';
 
 const I32 = ValueType.I32;
 const I64 = ValueType.I64;
 const V128 = ValueType.V128;
 
-function pushVectorConstant(e: BlockEmitter, low: bigint, high: bigint): void {
-  e.w.simd(Simd.V128_CONST);
-  pushBytes(e, low);
-  pushBytes(e, high);
-}
-
 function pushBytes(e: BlockEmitter, value: bigint): void {
   for (let i = 0n; i < 64n; i += 8n) e.w.u8(Number((value >> i) & 0xffn));
 }
 
-/** Pushes the NaN that operands a and b (NONE: there is only a) make, in every lane. */
-function pushNan(e: BlockEmitter, form: FloatForm, a: number, b: number): void {
-  const { w } = e;
-  const pushQuiet = (temp: number): void => {
-    e.push(temp, V128);
-    pushVectorConstant(e, form.quietBit, form.quietBit);
-    w.simd(Simd.V128_OR);
-  };
-  const chooseByNan = (temp: number): void => {
-    e.push(temp, V128);
-    e.push(temp, V128);
-    w.simd(form.vectorNotEqual);
-    w.simd(Simd.V128_BITSELECT);
-  };
-  pushQuiet(a);
-  if (b !== NONE) pushQuiet(b);
-  pushVectorConstant(e, form.defaultNan, form.defaultNan);
-  if (b !== NONE) chooseByNan(b);
-  chooseByNan(a);
-}
-
-function vectorFloat(e: BlockEmitter, op: IrOp, form: FloatForm): void {
-  const { w, region } = e;
-  const result = region.acquire(V128);
-  e.push(op.a, V128);
-  if (op.b !== NONE) e.push(op.b, V128);
-  w.simd(Number(op.imm));
-  w.localTee(result);
-  w.localGet(result);
-  w.simd(form.vectorNotEqual);
-  w.simd(Simd.V128_ANY_TRUE);
-  w.if();
-  pushNan(e, form, op.a, op.b);
-  w.localGet(result);
-  w.localGet(result);
-  w.localGet(result);
-  w.simd(form.vectorNotEqual);
-  w.simd(Simd.V128_BITSELECT);
-  w.localSet(result);
-  w.end();
-  w.localGet(result);
-  region.release(result, V128);
-}
-
 function vector(e: BlockEmitter, op: IrOp): void {
-  const opcode = Number(op.imm);
-  const form = floatFormOf(opcode);
-  if (form !== undefined) {
-    vectorFloat(e, op, form);
-    return;
-  }
   e.push(op.a, V128);
   if (op.b !== NONE) e.push(op.b, V128);
   if (op.c !== NONE) e.push(op.c, V128);
-  e.w.simd(opcode);
-}
-
-function scalarFloat(e: BlockEmitter, op: IrOp): void {
-  const { w, region } = e;
-  const form = op.width === Width.W64 ? DOUBLE : SINGLE;
-  const opcode = Number(op.imm);
-  const unary = opcode === Wasm.F32_SQRT || opcode === Wasm.F64_SQRT;
-  const pushLane = (temp: number): void => {
-    e.push(temp, V128);
-    w.simd(form.extract);
-    w.u8(0);
-  };
-  const scalar = region.acquire(form.type);
-  const result = region.acquire(V128);
-  e.push(op.a, V128);
-  if (!unary) pushLane(op.a);
-  pushLane(op.b);
-  w.u8(opcode);
-  w.localTee(scalar);
-  w.simd(form.replace);
-  w.u8(0);
-  w.localSet(result);
-  w.localGet(scalar);
-  w.localGet(scalar);
-  w.u8(form.scalarNotEqual);
-  w.if();
-  // Lanes move as integers: a float move may change a NaN.
-  e.push(op.a, V128);
-  if (unary) pushNan(e, form, op.b, NONE);
-  else pushNan(e, form, op.a, op.b);
-  const wide = op.width === Width.W64;
-  w.simd(wide ? Simd.I64X2_EXTRACT_LANE : Simd.I32X4_EXTRACT_LANE);
-  w.u8(0);
-  w.simd(wide ? Simd.I64X2_REPLACE_LANE : Simd.I32X4_REPLACE_LANE);
-  w.u8(0);
-  w.localSet(result);
-  w.end();
-  w.localGet(result);
-  region.release(scalar, form.type);
-  region.release(result, V128);
+  e.w.simd(Number(op.imm));
 }
 
 function shuffle(e: BlockEmitter, op: IrOp): void {
@@ -164,10 +64,9 @@ export const VECTOR_VALUES: Readonly<Partial<Record<Op, ValueEmitter>>> = {
     e.w.localGet(e.region.xmm[Number(op.imm)]);
   },
   [Op.VectorConst]: (e, op) => {
-    pushVectorConstant(e, op.imm, op.imm2);
+    e.w.vectorConst(op.imm, op.imm2);
   },
   [Op.Vector]: vector,
-  [Op.ScalarFloat]: scalarFloat,
   [Op.Shuffle]: shuffle,
   [Op.VectorShift]: vectorShift,
   [Op.ExtractLane]: extractLane,

@@ -4,7 +4,7 @@
  * sections; no start function, data, globals or memories of its own.
  */
 import { assert } from '../../core/assert.ts';
-import { ValueType, Wasm } from './wasm-opcodes.ts';
+import { Simd, ValueType, Wasm } from './wasm-opcodes.ts';
 
 const INITIAL_BYTES = 1024;
 
@@ -129,6 +129,14 @@ export class FunctionWriter extends ByteWriter {
     this.u8(opcode);
     this.u8(0);
     this.unsigned(offset);
+  }
+
+  /** A 128-bit constant of two halves. */
+  vectorConst(low: bigint, high = low): void {
+    this.simd(Simd.V128_CONST);
+    for (const half of [low, high]) {
+      for (let shift = 0n; shift < 64n; shift += 8n) this.u8(Number((half >> shift) & 0xffn));
+    }
   }
 
   simd(opcode: number): void {

@@ -36,7 +36,13 @@ export function execve(kernel: Kernel, request: ExecRequest): ElfError | ExecErr
   kernel.executable.path = request.path;
   current.comm = (request.path.split('/').pop() ?? '').slice(0, TASK_COMM_BYTES - 1);
   loadAddressSpace(kernel, mm);
-  const file: MappedFile = { path: request.path, bytes: request.bytes, pages: new Map() };
+  const file: MappedFile = {
+    path: request.path,
+    size: request.bytes.length,
+    bytes: request.bytes,
+    pages: new Map(),
+    mappings: 0,
+  };
   kernel.files.set(request.path, file);
   const start = loadElfBinary(kernel, { elf, file, mm, layout, request });
   if ('kind' in start) return start;

@@ -2,19 +2,23 @@
  * Ours, not Linux's: the running kernel as one object, for the functions of all subsystems. It only
  * gathers state; init/main.ts builds it, and each subsystem changes its own part.
  */
-import type { EventQueue } from '../../core/event-queue.ts';
 import type { Ledger } from '../../core/ledger/ledger.ts';
 import type { Random } from '../../core/random.ts';
 import type { KernelCpu } from '../arch/x86/model/kernel-cpu.ts';
 import type { PhysicalMemory } from '../arch/x86/model/physical-memory.ts';
 import type { Platform } from '../arch/x86/model/platform.ts';
 import type { MappedFile, SpecialMapping } from '../include/linux/mm_types.ts';
+import type { InterruptGate } from '../include/linux/interrupt.ts';
 import type { Task } from '../include/linux/sched.ts';
 import type { Timekeeper } from '../include/linux/timekeeper_internal.ts';
 import type { BuddyAllocator } from '../mm/buddy.ts';
 import type { PageSource } from '../mm/page_alloc.ts';
 import type { KmemCaches } from '../mm/slab_common.ts';
+import type { VmState } from '../mm/vm-state.ts';
+import type { KernelStacks } from '../mm/vmalloc.ts';
 import type { Tracepoints } from '../trace/tracepoints.ts';
+import type { Rq, SchedClass } from '../kernel/sched/sched.ts';
+import type { SignalCause } from '../kernel/signal.ts';
 import type { KernelConfig } from './config.ts';
 
 /** A process killed by a signal, with what a user needs to find out why. */
@@ -50,14 +54,19 @@ export interface Kernel extends PageSource {
   readonly memory: PhysicalMemory;
   readonly buddy: BuddyAllocator;
   readonly caches: KmemCaches;
+  readonly vm: VmState;
+  readonly stacks: KernelStacks;
   readonly ledger: Ledger;
-  readonly events: EventQueue;
+  readonly rqs: readonly Rq[];
+  readonly schedClass: SchedClass;
+  /** arch/x86/kernel/irq.ts: one interrupt on the CPU that runs, with what its handler does. */
+  readonly interrupt: (kernel: Kernel, gate: InterruptGate, handler: () => void) => void;
   readonly coreMHz: number;
   readonly trace: Tracepoints;
   readonly timekeeper: Timekeeper;
   readonly vdso: VdsoMapping | null;
-  /** The CPU whose kernel code runs. */
-  readonly cpu: KernelCpu;
+  /** The CPU whose kernel code runs; the run loop changes it. */
+  cpu: KernelCpu;
   /** The task that runs on it. */
   current: Task;
   readonly tasks: Task[];
@@ -76,6 +85,12 @@ export interface Kernel extends PageSource {
   readonly swapperPgd: number;
   nextAsid: number;
   fatalSignal: FatalSignal | null;
+  /** Why the last signal was raised. */
+  signalCause: SignalCause;
+  /** The task of the program that the run is about; null before it starts. */
+  target: Task | null;
+  /** The target has ended: the run is over. */
+  ended: boolean;
 }
 
 /** Says something about the run once. */

@@ -1,7 +1,7 @@
 /**
  * Starting and running the kernel, after Linux 6.1 init/main.c (start_kernel) and, for the loop
- * around user mode, the hardware's side of it. Tasks: swapper (0), init (1) and the target, its
- * child. Omits: SMP, kernel threads.
+ * around user mode, the hardware's side of it. Tasks: a swapper (0) for each CPU, init (1) and the
+ * target, its child.
  */
 import { assert, MachineBug } from '../../core/assert.ts';
 import type { ElfError } from '../../core/elf/elf-file.ts';
@@ -12,30 +12,39 @@ import type { SymbolTable } from '../../core/ledger/symbols.ts';
 import { Random } from '../../core/random.ts';
 import { EventTable, type TraceSink } from '../../core/trace/event-table.ts';
 import type { Ticks } from '../../core/units.ts';
-import { runUser } from '../arch/x86/entry/user-loop.ts';
 import { initVdso } from '../arch/x86/entry/vdso/vma.ts';
-import { setupMemory } from '../arch/x86/kernel/setup.ts';
+import { type BootMemory, setupMemory } from '../arch/x86/kernel/setup.ts';
+import { interrupt } from '../arch/x86/kernel/irq.ts';
 import { readTsc } from '../arch/x86/kernel/tsc.ts';
 import { loadUserSpace } from '../arch/x86/mm/tlbflush.ts';
+import { PerCpu } from '../arch/x86/model/address-map.ts';
 import { KernelCpu } from '../arch/x86/model/kernel-cpu.ts';
 import { KernelText } from '../arch/x86/model/kernel-text.ts';
 import { type KernelCycles, KernelTicks } from '../arch/x86/model/kernel-ticks.ts';
 import { PhysicalMemory } from '../arch/x86/model/physical-memory.ts';
+import { runCpus } from '../arch/x86/model/run-loop.ts';
 import type { Platform } from '../arch/x86/model/platform.ts';
 import type { ExecError, ExecRequest } from '../fs/exec-errors.ts';
 import { execve } from '../fs/exec.ts';
 import { openStandardFiles } from '../fs/standard-files.ts';
-import type { MmStruct } from '../include/linux/mm_types.ts';
 import type { Task } from '../include/linux/sched.ts';
 import { createTask } from '../kernel/fork.ts';
+import { spinLockAt } from '../kernel/locking/spinlock.ts';
+import { fifoClass } from '../kernel/sched/fifo.ts';
+import { Enqueue, type Rq } from '../kernel/sched/sched.ts';
+import { startTick } from '../kernel/time/tick-sched.ts';
 import { createTimekeeper, publish } from '../kernel/time/timekeeping.ts';
+import { KernelStacks } from '../mm/vmalloc.ts';
+import { checkMemoryInvariants } from '../mm/debug.ts';
 import { KmemCaches } from '../mm/slab_common.ts';
+import { VmState } from '../mm/vm-state.ts';
 import {
   IRQ_HANDLER,
   PAGE_FAULT_USER,
   SCHED_PROCESS_EXEC,
   SCHED_PROCESS_EXIT,
   SYSCALLS,
+  TLB_FLUSH,
 } from '../trace/specs.ts';
 import type { Tracepoints } from '../trace/tracepoints.ts';
 import type { TableSpec } from '../../core/trace/event-table.ts';
@@ -94,11 +103,12 @@ export function startKernel(options: KernelOptions): RunningKernel {
     kernel,
     exec: (request) => startTarget(kernel, init, request),
     run: () => {
-      runUser(kernel, options.onMarker);
-      kernel.cpu.settle();
+      runCpus(kernel, options.onMarker);
+      for (const { cpu } of kernel.rqs) cpu.settle();
       options.platform.harvestUser();
       finishTrace(kernel.trace);
-      const { exitCode } = kernel.current;
+      checkMemoryInvariants(kernel);
+      const exitCode = kernel.target?.exitCode ?? 0;
       const signal = exitCode & 0x7f;
       return { status: signal === 0 ? exitCode >>> 8 : 128 + signal, signal: kernel.fatalSignal };
     },
@@ -107,37 +117,48 @@ export function startKernel(options: KernelOptions): RunningKernel {
 }
 
 function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
-  const { platform, config, seed } = options;
+  const { platform, config, seed, ledger } = options;
   const memory = new PhysicalMemory(platform);
   const bytes = Math.min(config.memoryBytes, platform.guestBytes);
   const cpus = platform.cpus.length;
   const early = setupMemory(memory, { bytes, cpus, pti: config.pti });
-  const ticks = new KernelTicks(options.costs, {
-    retpolines: config.spectreV2.includes('retpoline'),
-    srso: config.srso,
-  });
-  const text = new KernelText(options.symbols);
-  const { ledger } = options;
-  const cpu = new KernelCpu({ platform, number: 0, ticks, text, ledger, perCpu: early.perCpu[0] });
+  const kernelCpus = bringUpCpus(options, early);
+  const [cpu] = kernelCpus;
   const { buddy } = early;
-  platform.cpus[0].loadCr3(early.swapperPgd, 0, false, 'both');
   const caches = new KmemCaches();
   const tasks: Task[] = [];
-  const source = { cpu, memory, buddy, caches, tasks };
-  const swapper = createTask(source, { pid: 0, parent: null, comm: 'swapper/0' });
-  const init = createTask(source, { pid: 1, parent: swapper, comm: 'init' });
+  const stacks = new KernelStacks(memory, buddy, early.swapperPgd);
+  const source = { cpu, memory, buddy, caches, tasks, stacks };
+  const idles = kernelCpus.map(({ number }) => {
+    const idle = createTask(source, { pid: 0, parent: null, comm: `swapper/${number}` });
+    idle.cpu = number;
+    return idle;
+  });
+  const init = createTask(source, { pid: 1, parent: idles[0], comm: 'init' });
   cpu.stackTop = init.stackTop;
   const vdso = config.vdso
     ? initVdso(memory, buddy, { features: options.features, hz: config.hz })
     : null;
-  const draft = {
+  const now = readTsc({ cpu });
+  const timekeeper = createTimekeeper({
+    clocksource: config.clocksource,
+    frequencyHz: options.tscMHz * 1e6,
+    hz: config.hz,
+    wallNs: options.wallNs ?? WALL_NS_DEFAULT,
+    now,
+  });
+  const kernel: Kernel = {
     ...source,
+    vm: new VmState(config.memoryPolicy),
     config,
     platform,
     ledger,
-    events: new EventQueue(),
+    rqs: kernelCpus.map((each, number) => runQueue(each, idles[number])),
+    schedClass: fifoClass(cpus),
+    interrupt,
     coreMHz: options.coreMHz,
     trace: tracepoints(options),
+    timekeeper,
     vdso,
     current: init,
     files: new Map(),
@@ -151,21 +172,47 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
     swapperPgd: early.swapperPgd,
     nextAsid: 1,
     fatalSignal: null,
+    signalCause: { address: 0n, reason: '' },
+    target: null,
+    ended: false,
   };
-  const now = readTsc({ cpu });
-  const timekeeper = createTimekeeper({
-    clocksource: config.clocksource,
-    frequencyHz: options.tscMHz * 1e6,
-    hz: config.hz,
-    wallNs: options.wallNs ?? WALL_NS_DEFAULT,
-    now,
-  });
-  const kernel: Kernel = { ...draft, timekeeper };
   publish(kernel);
-  // Booting is not part of any run: what setting up was charged is dropped.
-  cpu.discard();
-  cpu.warmText();
+  for (const each of kernelCpus) {
+    // Booting is not part of any run: what setting up was charged is dropped.
+    each.discard();
+    each.warmText();
+  }
   return { kernel, init };
+}
+
+function bringUpCpus(options: KernelOptions, early: BootMemory): KernelCpu[] {
+  const { platform, config, ledger } = options;
+  const ticks = new KernelTicks(options.costs, {
+    retpolines: config.spectreV2.includes('retpoline'),
+    srso: config.srso,
+  });
+  const text = new KernelText(options.symbols);
+  return platform.cpus.map((hardware, number) => {
+    hardware.loadCr3(early.swapperPgd, 0, false, 'both');
+    const perCpu = early.perCpu[number];
+    return new KernelCpu({ platform, number, ticks, text, ledger, perCpu });
+  });
+}
+
+/** sched_init: the CPU runs its idle task. */
+function runQueue(cpu: KernelCpu, idle: Task): Rq {
+  cpu.stackTop = idle.stackTop;
+  return {
+    cpu,
+    events: new EventQueue(),
+    lock: spinLockAt(cpu.perCpu + PerCpu.RUN_QUEUE),
+    idle,
+    curr: idle,
+    activeMm: null,
+    needResched: false,
+    nrRunning: 0,
+    tick: null,
+  };
 }
 
 function startTarget(
@@ -179,6 +226,7 @@ function startTarget(
   const target = createTask(kernel, { pid: TARGET_PID, parent: init, comm: 'lab' });
   target.state = 'R';
   kernel.current = target;
+  kernel.target = target;
   cpu.stackTop = target.stackTop;
   cpu.discard();
   cpu.attribute(target.pid, Context.KERNEL);
@@ -187,15 +235,23 @@ function startTarget(
   cpu.discard();
   const error = execve(kernel, request);
   if (error !== null) return error;
-  enterUserMode(kernel, target.mm);
+  enterUserMode(kernel, target);
   return null;
 }
 
-/** The first way to user mode. */
-function enterUserMode(kernel: Kernel, mm: MmStruct | null): void {
+/** The first way to user mode: the program runs on the boot CPU. */
+function enterUserMode(kernel: Kernel, target: Task): void {
+  const [rq] = kernel.rqs;
+  const { mm } = target;
   if (mm === null) throw new MachineBug('a program has an address space');
+  kernel.schedClass.enqueueTask(kernel, rq, target, Enqueue.NEW);
+  kernel.schedClass.setNextTask(kernel, rq, target);
+  target.onRq = true;
+  rq.nrRunning = 1;
+  rq.curr = target;
   loadUserSpace(kernel, mm);
   kernel.cpu.leave();
+  startTick(kernel, rq, rq.cpu.clock);
 }
 
 function tracepoints({ events, trace }: KernelOptions): Tracepoints {
@@ -207,6 +263,7 @@ function tracepoints({ events, trace }: KernelOptions): Tracepoints {
     schedProcessExec: table(SCHED_PROCESS_EXEC),
     schedProcessExit: table(SCHED_PROCESS_EXIT),
     irqHandler: table(IRQ_HANDLER),
+    tlbFlush: table(TLB_FLUSH),
   };
 }
 

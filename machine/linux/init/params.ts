@@ -4,6 +4,7 @@
  */
 import { nearestWords } from '../../core/nearest-words.ts';
 import type { KernelConfig, ResolvedWord, SpectreV2 } from './config.ts';
+import { memoryWords, resolveMemoryPolicy } from './memory-parameters.ts';
 import { KERNEL_WORDS, type KernelWord } from './kernel-parameters.ts';
 
 /** A word that cannot be used. */
@@ -86,6 +87,9 @@ function check(given: GivenWord): KernelWord | ConfigError {
   return entry;
 }
 
+/** CPUs that a machine can have. */
+const CPUS_MAX = 64;
+
 /** Reads a number with an optional K, M or G; NaN for anything else. */
 function memoryParse(text: string): number {
   const match = /^(0x[0-9a-f]+|\d+)([kmg]?)$/i.exec(text);
@@ -105,8 +109,8 @@ export function resolveConfig(commandLine: string, board: BoardFacts): KernelCon
   const memory = resolveMemory(given.get('mem'), board);
   if (typeof memory === 'object') return memory;
   const cpus = given.get('maxcpus');
-  if (cpus?.value !== undefined && !/^[1-9]\d*$/.test(cpus.value)) {
-    return errorAt(cpus, 'the value must be a positive number');
+  if (cpus?.value !== undefined && !(/^\d+$/.test(cpus.value) && inRange(Number(cpus.value)))) {
+    return errorAt(cpus, `the value must be a number from 1 to ${CPUS_MAX}`);
   }
   const tscMissing = !board.features.includes('constant_tsc');
   const source = given.get('clocksource') ?? given.get('tsc');
@@ -121,6 +125,8 @@ function resolveMemory(mem: GivenWord | undefined, board: BoardFacts): number | 
     return errorAt(mem, 'the value must be at least 64M, as in mem=512M');
   return Math.min(Math.floor(bytes / 4096) * 4096, board.memoryBytes);
 }
+
+const inRange = (cpus: number): boolean => cpus >= 1 && cpus <= CPUS_MAX;
 
 type Given = ReadonlyMap<string, GivenWord>;
 
@@ -158,6 +164,8 @@ function assemble(given: Given, board: BoardFacts, memoryBytes: number): KernelC
     : (given.get('kernel.randomize_va_space')?.value ?? '2');
   const hz = Number(given.get('CONFIG_HZ')?.value ?? '250');
   const vdso = given.get('vdso')?.value !== '0';
+  const memoryPolicy = resolveMemoryPolicy(given, board.features);
+  const maxCpus = given.has('nosmp') ? 1 : Number(given.get('maxcpus')?.value ?? '1');
   const decided: [string, string][] = [
     ['pti', pti ? 'on' : 'off'],
     ['pcid', pcid ? 'on' : 'off'],
@@ -168,8 +176,8 @@ function assemble(given: Given, board: BoardFacts, memoryBytes: number): KernelC
     ['vdso', vdso ? '1' : '0'],
     ['clocksource', 'tsc'],
     ['mem', String(memoryBytes)],
-    ['maxcpus', '1'],
-    ['transparent_hugepage', 'never'],
+    ['maxcpus', String(maxCpus)],
+    ...memoryWords(memoryPolicy),
   ];
   const words: ResolvedWord[] = decided.map(([name, value]) => ({
     word: name,
@@ -186,7 +194,8 @@ function assemble(given: Given, board: BoardFacts, memoryBytes: number): KernelC
     clocksource: 'tsc',
     hz,
     memoryBytes,
-    maxCpus: 1,
+    memoryPolicy,
+    maxCpus,
     words,
   };
 }

@@ -4,8 +4,12 @@
  */
 import { loadAddressSpace } from '../arch/x86/mm/tlbflush.ts';
 import { F } from '../arch/x86/model/generated/function-ids.ts';
+import type { Sleeping } from '../include/linux/sched.ts';
 import type { Kernel } from '../init/kernel.ts';
+import { MachineBug } from '../../core/assert.ts';
+import { schedule } from './sched/core.ts';
 import { exitMmap } from '../mm/exit_mmap.ts';
+import { traceSyscall } from '../trace/syscalls.ts';
 import { traceProcessExit } from '../trace/sched.ts';
 import { mutexLock, mutexUnlock } from './locking/mutex.ts';
 import { downRead, upRead } from './locking/rwsem.ts';
@@ -13,16 +17,17 @@ import { spinLockIrq, spinUnlockIrq } from './locking/spinlock.ts';
 import { fileClose } from '../fs/file_table.ts';
 
 /** do_group_exit with a wait status: exit code << 8, or a signal number. */
-export function doGroupExit(kernel: Kernel, status: number): void {
+export function* doGroupExit(kernel: Kernel, status: number): Sleeping<never> {
   const { cpu, current } = kernel;
   cpu.run(F.do_group_exit, 30);
   spinLockIrq(cpu, current.signal.address);
   cpu.run(F.zap_other_threads, 26);
   spinUnlockIrq(cpu);
-  doExit(kernel, status);
+  return yield* doExit(kernel, status);
 }
 
-export function doExit(kernel: Kernel, status: number): void {
+/** The task ends: this never returns. */
+export function* doExit(kernel: Kernel, status: number): Sleeping<never> {
   const { cpu, current } = kernel;
   cpu.run(F.do_exit, 263);
   cpu.stack(192, 2);
@@ -43,6 +48,11 @@ export function doExit(kernel: Kernel, status: number): void {
   current.state = 'Z';
   current.exitTick = cpu.now;
   traceProcessExit(kernel);
+  const { call } = current;
+  if (call !== null) traceSyscall(kernel, call.arguments, call.number, call.begin, 0);
+  if (current === kernel.target) kernel.ended = true;
+  yield* schedule(kernel);
+  throw new MachineBug('a task that has ended runs');
 }
 
 /** exit_mm: robust list and clear_child_tid, then the address space itself. */

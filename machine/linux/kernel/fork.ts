@@ -3,7 +3,7 @@
  * arch/x86/mm/pgtable.c (pgd_alloc) and kernel/cred.c. Omits: fork and clone as system calls.
  */
 import { assert } from '../../core/assert.ts';
-import { THREAD_BYTES } from '../arch/x86/model/address-map.ts';
+import { THREAD_WORDS } from '../arch/x86/kernel/process_64.ts';
 import { F } from '../arch/x86/model/generated/function-ids.ts';
 import type { SyscallArguments } from '../arch/x86/entry/syscall-arguments.ts';
 import { PAGE_BYTES, PAGE_SHIFT } from '../arch/x86/model/physical-memory.ts';
@@ -12,34 +12,30 @@ import type { SignalAction, Task } from '../include/linux/sched.ts';
 import { Sig } from '../include/uapi/asm-generic/signal.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { VmaTree } from '../lib/maple_tree.ts';
+import { PageKind } from '../mm/mem_map.ts';
 
-/** A kernel stack and its guard area in the vmalloc region. */
-const STACK_SPACING = THREAD_BYTES * 2;
 /** ASIDs that a PCID has room for, below the bit that names the user's half. */
 const ASIDS = 2047;
 
 const noAction = (): SignalAction => ({ handler: 0n, flags: 0n, restorer: 0n, mask: 0n });
 
 /** What boot needs to make a task before there is a current one. */
-export type TaskSource = Pick<Kernel, 'cpu' | 'memory' | 'buddy' | 'caches' | 'tasks'>;
-
-/** Low half of the top of the kernel stack of the task with index `slot`. */
-export function stackTop(slot: number): number {
-  return (slot + 1) * STACK_SPACING;
-}
+export type TaskSource = Pick<Kernel, 'cpu' | 'memory' | 'buddy' | 'caches' | 'tasks' | 'stacks'>;
 
 /** copy_process's allocations: a task without address space or files. */
 export function createTask(
   kernel: TaskSource,
   options: { readonly pid: number; readonly parent: Task | null; readonly comm: string },
 ): Task {
-  const { caches, tasks, cpu } = kernel;
+  const { caches, tasks, cpu, stacks } = kernel;
   const address = caches.task.allocate(kernel);
   const signal = caches.signal.allocate(kernel);
   const pidAddress = caches.pid.allocate(kernel);
   const credAddress = options.parent?.credAddress ?? caches.cred.allocate(kernel);
   const filesAddress = caches.filesStruct.allocate(kernel);
-  assert(Math.min(address, signal, pidAddress, credAddress, filesAddress) >= 0, 'room for a task');
+  const stackTop = stacks.allocate();
+  const least = Math.min(address, signal, pidAddress, credAddress, filesAddress, stackTop);
+  assert(least >= 0, 'room for a task');
   const task: Task = {
     address,
     pid: options.pid,
@@ -48,10 +44,20 @@ export function createTask(
     pidAddress,
     credAddress,
     filesAddress,
-    stackTop: stackTop(tasks.length),
-    signal: { address: signal, actions: Array.from({ length: Sig.MAX + 1 }, noAction) },
+    stackTop,
+    signal: {
+      address: signal,
+      actions: Array.from({ length: Sig.MAX + 1 }, noAction),
+      limits: null,
+    },
     comm: options.comm,
     state: 'S',
+    thread: new Uint32Array(THREAD_WORDS),
+    work: null,
+    call: null,
+    cpu: 0,
+    onRq: false,
+    signalPending: false,
     mm: null,
     files: [],
     blocked: 0n,
@@ -74,7 +80,7 @@ export function mmAlloc(kernel: Kernel): MmStruct | null {
   const address = caches.mm.allocate(kernel);
   cpu.run(F.mm_init, 103);
   cpu.run(F.pgd_alloc, 104);
-  const frame = buddy.allocateBlock(config.pti ? 1 : 0);
+  const frame = buddy.allocateBlock(config.pti ? 1 : 0, PageKind.TABLE);
   if (address < 0 || frame < 0) return null;
   const pgd = frame << PAGE_SHIFT;
   memory.zeroPage(pgd);
@@ -91,6 +97,7 @@ export function mmAlloc(kernel: Kernel): MmStruct | null {
     pgd,
     asid,
     vmas: new VmaTree(),
+    users: 1,
     mmapBase: 0,
     startCode: 0,
     endCode: 0,
@@ -104,6 +111,11 @@ export function mmAlloc(kernel: Kernel): MmStruct | null {
     envStart: 0,
     envEnd: 0,
     totalVm: 0,
+    dataVm: 0,
+    lockedVm: 0,
+    defaultFlags: 0,
+    hugeReserves: new Set(),
+    membarriers: 0,
     rss: 0,
     rssMax: 0,
     tables: 0,

@@ -7,7 +7,7 @@ import { Sig, signalName } from '../include/uapi/asm-generic/signal.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { spinLockIrq, spinUnlockIrq } from './locking/spinlock.ts';
 import { rcuReadLock, rcuReadUnlock } from './rcu/tree_plugin.ts';
-import { getSignal, sendSignal, sigprocmask } from './signal.ts';
+import { sendSignal, sigprocmask } from './signal.ts';
 
 const SIGSET_BYTES = 8;
 const SIGACTION_BYTES = 32;
@@ -30,7 +30,8 @@ export function sysRtSigprocmask(kernel: Kernel, args: SyscallArguments): number
   }
   if (old !== 0 && copyToUser(kernel, old, toBytes(before)) < 0) return -Errno.EFAULT;
   if ((current.pending & ~current.blocked) !== 0n) {
-    getSignal(kernel, { address: 0n, reason: 'a pending signal was unblocked' });
+    current.signalPending = true;
+    kernel.signalCause = { address: 0n, reason: 'a pending signal was unblocked' };
   }
   return 0;
 }

@@ -11,7 +11,7 @@ import {
   SIG_IGN,
   signalName,
 } from '../include/uapi/asm-generic/signal.ts';
-import type { Task } from '../include/linux/sched.ts';
+import type { Sleeping, Task } from '../include/linux/sched.ts';
 import { type Kernel, warnOnce } from '../init/kernel.ts';
 import { userCode } from './fatal-code.ts';
 import { doGroupExit } from './exit.ts';
@@ -79,7 +79,8 @@ export function forceSignal(kernel: Kernel, signal: number, cause: SignalCause):
     current.blocked &= ~signalBit(signal);
   }
   current.pending |= signalBit(signal);
-  getSignal(kernel, cause);
+  current.signalPending = true;
+  kernel.signalCause = cause;
 }
 
 /** A signal that the process sends itself (kill, tgkill). */
@@ -93,14 +94,17 @@ export function sendSignal(kernel: Kernel, signal: number, reason: string): void
   }
   sendCost(kernel, kernel);
   current.pending |= signalBit(signal);
-  getSignal(kernel, { address: 0n, reason });
+  current.signalPending = (current.pending & ~current.blocked) !== 0n;
+  kernel.signalCause = { address: 0n, reason };
 }
 
-/** get_signal: acts on the first pending signal that is not blocked. */
-export function getSignal(kernel: Kernel, cause: SignalCause): void {
+/** arch_do_signal_or_restart and get_signal: acts on the first pending signal that is not blocked. */
+export function* doSignal(kernel: Kernel): Sleeping<undefined> {
   const { cpu, current } = kernel;
+  const cause = kernel.signalCause;
   const deliverable = current.pending & ~current.blocked;
-  if (deliverable === 0n) return;
+  current.signalPending = false;
+  if (deliverable === 0n) return undefined;
   let signal = 1;
   while ((deliverable & signalBit(signal)) === 0n) signal++;
   current.pending &= ~signalBit(signal);
@@ -111,8 +115,9 @@ export function getSignal(kernel: Kernel, cause: SignalCause): void {
   listDelEntryValid(cpu);
   spinUnlockIrq(cpu);
   const { handler } = current.signal.actions[signal];
-  if (handler === SIG_IGN) return;
-  if (handler === SIG_DFL && DEFAULT_IGNORED.includes(signal)) return;
+  current.signalPending = (current.pending & ~current.blocked) !== 0n;
+  if (handler === SIG_IGN) return undefined;
+  if (handler === SIG_DFL && DEFAULT_IGNORED.includes(signal)) return undefined;
   if (handler !== SIG_DFL) {
     const name = signalName(signal);
     warnOnce(
@@ -130,5 +135,5 @@ export function getSignal(kernel: Kernel, cause: SignalCause): void {
     code: userCode(kernel, Number(rip)),
     reason: cause.reason,
   };
-  doGroupExit(kernel, signal);
+  return yield* doGroupExit(kernel, signal);
 }

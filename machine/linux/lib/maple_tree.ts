@@ -294,3 +294,62 @@ export function mtDestroyDetached(source: PageSource, cache: KmemCache, node: nu
   source.cpu.run(F.mt_destroy_walk, 26);
   if (node >= 0) cache.free(source, node);
 }
+
+/** mas_expected_entries: the nodes for a tree of `entries` mappings; null without memory. */
+export function masExpectedEntries(
+  source: PageSource,
+  cache: KmemCache,
+  entries: number,
+): number[] | null {
+  const { cpu } = source;
+  cpu.run(F.mas_expected_entries, 42);
+  cpu.run(F.mas_node_count_gfp, 10);
+  cpu.run(F.mas_alloc_nodes, 76);
+  const leaves = Math.ceil(entries / (LEAF_SLOTS - 2)) + 1;
+  const nodes: number[] = [];
+  const first = cache.allocate(source);
+  if (first < 0) return null;
+  nodes.push(first);
+  if (cache.allocateBulk(source, nodes, leaves + 3)) return nodes;
+  for (const node of nodes) cache.freeQuietly(node);
+  return null;
+}
+
+/** A walk over all mappings (mas_for_each): mas_find once for each and once for the end. */
+export function masFindEach(cpu: KernelCpu, tree: VmaSet): void {
+  const count = tree.list.length + 1;
+  cpu.runCalls(F.mas_find, 12 * count + 12, count);
+  walk(cpu, tree, 0);
+  cpu.runCalls(F.mas_next_entry, 109 * count, count);
+  cpu.run(F.mas_ascend, 41);
+  for (const node of tree.nodes) for (let at = 0; at < 256; at += 64) cpu.read(node + at);
+}
+
+/** mas_store in ascending order, from the nodes of masExpectedEntries(). */
+export function masStore(source: PageSource, tree: VmaSet, address: number, nodes: number[]): void {
+  const { cpu } = source;
+  cpu.run(F.mas_store, 23);
+  cpu.run(F.mas_wr_store_setup, 21);
+  cpu.run(F.mas_wr_store_entry, 41);
+  cpu.run(F.mas_wr_walk, 77);
+  cpu.runCalls(F.mas_is_span_wr, 16, 2);
+  cpu.run(F.mas_wr_modify, 68);
+  const leaves = tree.entries <= LEAF_SLOTS ? 1 : 1 + Math.ceil(tree.entries / LEAF_ENTRIES);
+  while (tree.nodes.length < leaves) {
+    const node = nodes.pop();
+    if (node === undefined) break;
+    tree.nodes.push(node);
+  }
+  const leaf = leafOf(tree, address);
+  if (leaf >= 0) {
+    cpu.write(tree.nodes[leaf]);
+    cpu.write(tree.nodes[leaf] + 128);
+  }
+  cpu.run(F.mas_update_gap, 39);
+  cpu.run(F.mas_leaf_max_gap, 87);
+}
+
+/** mas_destroy of what masExpectedEntries() took and no store used. */
+export function masBulkDestroy(source: PageSource, cache: KmemCache, nodes: number[]): void {
+  masDestroy(source, cache, nodes);
+}

@@ -4,6 +4,7 @@
  * are in page_alloc.ts. Omits: zones, watermarks, migrate types, compaction.
  */
 import { assert } from '../../core/assert.ts';
+import { MemMap, PageKind } from './mem_map.ts';
 
 /** Largest order: blocks of 2^10 pages. */
 export const ORDER_MAX = 10;
@@ -17,15 +18,29 @@ export class BuddyAllocator {
   private readonly free: Set<number>[] = Array.from({ length: ORDER_MAX + 1 }, () => new Set());
   private readonly pcp: number[] = [];
   private freeCount = 0;
+  private managed = 0;
+  /** struct page of every frame. */
+  readonly pages: MemMap;
+
+  /** Frames are numbered below `frames`. */
+  constructor(frames: number) {
+    this.pages = new MemMap(frames);
+  }
 
   /** Frames that are free, the per-CPU list included. */
   get freePages(): number {
     return this.freeCount;
   }
 
+  /** Frames that it was given at boot. */
+  get managedPages(): number {
+    return this.managed;
+  }
+
   /** Hands the frames `first` .. `end` - 1 to the allocator (memblock_free_all). */
   addRange(first: number, end: number): void {
     let frame = first;
+    this.managed += end - first;
     while (frame < end) {
       let order = ORDER_MAX;
       while (order > 0 && (frame & ((1 << order) - 1) || frame + (1 << order) > end)) order--;
@@ -36,15 +51,17 @@ export class BuddyAllocator {
   }
 
   /** One frame from the per-CPU list, or -1 when memory is used up. */
-  allocatePage(): number {
+  allocatePage(kind = PageKind.KERNEL): number {
     if (this.pcp.length === 0) this.refill();
     const frame = this.pcp.pop();
     if (frame === undefined) return -1;
     this.freeCount--;
+    this.pages.take(frame, 0, kind);
     return frame;
   }
 
   freePage(frame: number): void {
+    this.pages.release(frame, 0);
     this.pcp.push(frame);
     this.freeCount++;
     if (this.pcp.length <= PCP_HIGH) return;
@@ -52,13 +69,16 @@ export class BuddyAllocator {
   }
 
   /** First frame of 2^order frames, or -1. */
-  allocateBlock(order: number): number {
+  allocateBlock(order: number, kind = PageKind.KERNEL): number {
     const frame = this.take(order);
-    if (frame >= 0) this.freeCount -= 1 << order;
+    if (frame < 0) return frame;
+    this.freeCount -= 1 << order;
+    this.pages.take(frame, order, kind);
     return frame;
   }
 
   freeBlock(frame: number, order: number): void {
+    this.pages.release(frame, order);
     this.freeCount += 1 << order;
     this.merge(frame, order);
   }

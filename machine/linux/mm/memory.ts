@@ -1,7 +1,7 @@
 /**
  * Page faults on mappings, after Linux 6.1 mm/memory.c and mm/filemap.c: anonymous pages, the zero
- * page, private file pages with fault-around, copy on write, special mappings. Omits: shared file
- * writes, huge pages, swap, NUMA hints.
+ * page, pages of files with fault-around, copy on write, shared writes, special mappings. Omits:
+ * swap, NUMA hints, dirty accounting of files that are written back.
  */
 import { Cause } from '../../core/ledger/cause.ts';
 import { findPte, NX_HIGH, Pte, readLow, writeEntry } from '../arch/x86/mm/pgtable.ts';
@@ -14,10 +14,11 @@ import type { Kernel } from '../init/kernel.ts';
 import { spinLock, spinUnlock } from '../kernel/locking/spinlock.ts';
 import { condResched } from '../kernel/sched/cond_resched.ts';
 import { chargeNewPage, countFault } from './memcontrol.ts';
-import { mapFilePages, filePage } from './filemap.ts';
+import { BEYOND_END, fileEntry, filePage, mapFilePages } from './filemap.ts';
 import { vmaAllocFolio } from './page_alloc.ts';
+import { PageFlag, PageKind } from './mem_map.ts';
 import { pteAlloc } from './pgalloc.ts';
-import { addNewAnonPage, anonVmaPrepare, pageRemoveRmap } from './rmap.ts';
+import { addFilePages, addNewAnonPage, anonVmaPrepare, pageRemoveRmap } from './rmap.ts';
 
 /** How handle_mm_fault ended. */
 export const enum Fault {
@@ -94,7 +95,7 @@ function anonymousFault(
     cpu.run(F.pfn_pte, 19);
     spinLock(cpu, entry);
     accountPage(kernel, mm);
-    addNewAnonPage(cpu, mm, frame);
+    addNewAnonPage(kernel, mm, frame);
     low = ((frame << PAGE_SHIFT) >>> 0) | USER_PAGE | Pte.WRITE | Pte.DIRTY;
   } else {
     cpu.run(F.pfn_pte, 19);
@@ -122,7 +123,7 @@ function setPte(kernel: Kernel, entry: number, low: number, high: number): void 
   writeEntry(memory, entry, low, high);
 }
 
-/** do_read_fault with fault-around, or do_cow_fault. */
+/** do_fault: do_read_fault with fault-around, do_cow_fault or do_shared_fault. */
 function fileFault(
   kernel: Kernel,
   mm: MmStruct,
@@ -132,30 +133,38 @@ function fileFault(
 ): Fault {
   walkDown(kernel, 216);
   const { cpu } = kernel;
-  cpu.run(F.do_fault, write ? 86 : 81);
+  const shared = (vma.flags & Vm.SHARED) !== 0;
+  cpu.run(F.do_fault, !write ? 81 : shared ? 40 : 86);
   const entry = pteAlloc(kernel, mm, address);
   if (entry < 0) return Fault.OUT_OF_MEMORY;
-  if (!write) {
-    return mapFilePages(kernel, mm, vma, address) ? Fault.DONE : Fault.BUS_ERROR;
-  }
+  if (write && !shared) return cowFault(kernel, mm, vma, address, entry);
+  if (!write && mapFilePages(kernel, mm, vma, address)) return Fault.DONE;
+  // A hole, or the first write through a shared mapping.
+  return sharedFault(kernel, mm, vma, address, entry, write);
+}
+
+/** do_cow_fault: a private copy of the file's page. */
+function cowFault(kernel: Kernel, mm: MmStruct, vma: Vma, address: number, entry: number): Fault {
+  const { cpu } = kernel;
   if (!anonVmaPrepare(kernel, mm, vma)) return Fault.OUT_OF_MEMORY;
   const copy = vmaAllocFolio(kernel);
   if (copy < 0) return Fault.OUT_OF_MEMORY;
   chargeNewPage(cpu, copy);
   cpu.run(F.__do_fault, 36);
   cpu.run(F.filemap_fault, 103);
-  const source = filePage(kernel, vma, address);
+  const source = filePage(kernel, vma, address, true);
   if (source < 0) {
     kernel.buddy.freePage(copy);
-    return Fault.BUS_ERROR;
+    return source === BEYOND_END ? Fault.BUS_ERROR : Fault.OUT_OF_MEMORY;
   }
+  cpu.run(F.copy_page, 4);
   copyPage(kernel, source << PAGE_SHIFT, copy << PAGE_SHIFT);
   cpu.run(F.finish_fault, 98);
   spinLock(cpu, entry);
   cpu.run(F.do_set_pte, 55);
   cpu.run(F.pfn_pte, 19);
   accountPage(kernel, mm);
-  addNewAnonPage(cpu, mm, copy);
+  addNewAnonPage(kernel, mm, copy);
   const low = ((copy << PAGE_SHIFT) >>> 0) | USER_PAGE | Pte.WRITE | Pte.DIRTY;
   setPte(kernel, entry, low, entryHigh(vma));
   spinUnlock(cpu);
@@ -165,10 +174,59 @@ function fileFault(
   return Fault.DONE;
 }
 
-/** copy_page: rep movsq. */
+/** __do_fault and finish_fault for a page of the page cache, made there when the file has a hole. */
+function sharedFault(
+  kernel: Kernel,
+  mm: MmStruct,
+  vma: Vma,
+  address: number,
+  entry: number,
+  write: boolean,
+): Fault {
+  const { cpu, buddy } = kernel;
+  cpu.run(F.__do_fault, 36);
+  cpu.run(F.shmem_fault, 53);
+  cpu.run(F.shmem_get_folio_gfp, 79);
+  const frame = filePage(kernel, vma, address, true);
+  if (frame < 0) return frame === BEYOND_END ? Fault.BUS_ERROR : Fault.OUT_OF_MEMORY;
+  cpu.run(F.finish_fault, 95);
+  cpu.run(F.pmd_pfn, 19);
+  cpu.run(F.pmd_page_vaddr, 11);
+  spinLock(cpu, entry);
+  cpu.run(F.do_set_pte, 57);
+  cpu.run(F.pfn_pte, 19);
+  cpu.run(F._compound_head, 6);
+  accountPage(kernel, mm);
+  addFilePages(kernel, [frame]);
+  const low = ((frame << PAGE_SHIFT) >>> 0) | fileEntry(vma) | (write ? Pte.DIRTY : 0);
+  setPte(kernel, entry, low, entryHigh(vma));
+  spinUnlock(cpu);
+  if (write) {
+    buddy.pages.flags[frame] |= PageFlag.DIRTY;
+    dirtySharedPage(kernel);
+  }
+  return Fault.DONE;
+}
+
+/** fault_dirty_shared_page */
+function dirtySharedPage({ cpu }: Kernel): void {
+  cpu.run(F.fault_dirty_shared_page, 37);
+  cpu.run(F.set_page_dirty, 6);
+  cpu.run(F.folio_mark_dirty, 15);
+  cpu.run(F.folio_mapping, 15);
+  cpu.run(F.noop_dirty_folio, 6);
+  cpu.run(F.page_rmapping, 8);
+  cpu.run(F.unlock_page, 6);
+  cpu.run(F.folio_unlock, 4);
+  cpu.run(F.file_update_time, 34);
+  cpu.run(F.current_time, 44);
+  cpu.run(F.ktime_get_coarse_real_ts64, 15);
+  cpu.run(F.inode_needs_update_time, 25);
+}
+
+/** The contents of one page, a string instruction that the caller has charged. */
 function copyPage(kernel: Kernel, from: number, to: number): void {
   const { cpu, memory } = kernel;
-  cpu.run(F.copy_page, 4);
   cpu.stream('read', from, High.DIRECT, PAGE_BYTES);
   cpu.stream('write', to, High.DIRECT, PAGE_BYTES);
   cpu.charge(Cause.COPY, (PAGE_BYTES / 64) * cpu.ticks.copyPerLine);
@@ -215,50 +273,93 @@ function presentFault(
     spinUnlock(cpu);
     return Fault.DONE;
   }
-  cpu.run(F.do_wp_page, 38);
-  cpu.run(F.vm_normal_page, 26);
-  if ((low & Pte.DIRTY) !== 0 && vma.anonVma !== 0) {
-    // An anonymous page with one owner, made read-only by mprotect: used again as it is.
-    writeEntry(memory, entry, low | Pte.WRITE, entryHigh(vma));
-    cpu.write(entry);
-    flushTlbMmRange(kernel, mm, page, page + PAGE_BYTES);
+  const { frame, reusable } = writeProtectedPage(kernel, vma, low);
+  if (!reusable) {
+    cpu.run(F.do_wp_page, 74);
+    cpu.runCalls(F._compound_head, 18, 3);
     spinUnlock(cpu);
-    return Fault.DONE;
+    return copyOnWrite(kernel, mm, vma, page, entry);
   }
+  cpu.run(F.do_wp_page, 87);
+  cpu.run(F._compound_head, 6);
+  cpu.run(F.page_move_anon_rmap, 11);
+  cpu.writePageStruct(frame);
+  kernel.buddy.pages.flags[frame] |= PageFlag.EXCLUSIVE;
+  cpu.run(F.folio_unlock, 4);
+  wpPageReuse(kernel, entry, low, entryHigh(vma));
   spinUnlock(cpu);
-  return copyOnWrite(kernel, mm, vma, page, entry);
+  return Fault.DONE;
+}
+
+/** What do_wp_page finds: the frame, and whether this address space may simply write to it. */
+function writeProtectedPage(
+  kernel: Kernel,
+  vma: Vma,
+  low: number,
+): { frame: number; reusable: boolean } {
+  const { cpu, buddy } = kernel;
+  cpu.run(F.vm_normal_page, 24);
+  const frame = (low & Pte.FRAME) >>> PAGE_SHIFT;
+  if ((low & Pte.SPECIAL) !== 0) return { frame, reusable: false };
+  const { pages } = buddy;
+  cpu.writePageStruct(frame);
+  if (pages.kind[frame] !== PageKind.ANON) return { frame, reusable: isShared(vma) };
+  // The last owner takes the page over: nobody else can look at it.
+  const exclusive = (pages.flags[frame] & PageFlag.EXCLUSIVE) !== 0;
+  return { frame, reusable: exclusive || pages.refs[frame] === 1 };
+}
+
+const isShared = ({ flags }: Vma): boolean => (flags & Vm.SHARED) !== 0;
+
+/** wp_page_reuse: the entry becomes writable in place. */
+function wpPageReuse({ cpu, memory }: Kernel, entry: number, low: number, high: number): void {
+  cpu.run(F.wp_page_reuse, 29);
+  cpu.run(F.page_cpupid_xchg_last, 17);
+  // More rights need no flush: at worst another CPU faults once in vain.
+  cpu.run(F.ptep_set_access_flags, 17);
+  cpu.run(F.native_set_pte, 2);
+  cpu.write(entry);
+  writeEntry(memory, entry, low | Pte.WRITE | Pte.DIRTY | Pte.ACCESSED, high);
 }
 
 /** wp_page_copy */
 function copyOnWrite(kernel: Kernel, mm: MmStruct, vma: Vma, page: number, entry: number): Fault {
   const { cpu, memory } = kernel;
-  const old = (readLow(memory, entry) & Pte.FRAME) >>> 0;
-  cpu.run(F.wp_page_copy, 160);
+  const before = readLow(memory, entry);
+  const old = (before & Pte.FRAME) >>> 0;
+  const isZero = old === kernel.zeroPage;
+  cpu.run(F.wp_page_copy, isZero ? 160 : 197);
   cpu.runCalls(F.pte_pfn, 22, 2);
   if (!anonVmaPrepare(kernel, mm, vma)) return Fault.OUT_OF_MEMORY;
   const frame = vmaAllocFolio(kernel);
   if (frame < 0) return Fault.OUT_OF_MEMORY;
-  const isZero = old === kernel.zeroPage;
-  if (!isZero) copyPage(kernel, old, frame << PAGE_SHIFT);
+  const counted = (before & Pte.SPECIAL) === 0;
+  if (!isZero) {
+    cpu.run(F.copy_mc_to_kernel, 4);
+    cpu.run(F.copy_mc_enhanced_fast_string, 5);
+    copyPage(kernel, old, frame << PAGE_SHIFT);
+  }
   chargeNewPage(cpu, frame);
   condResched(cpu);
   spinLock(cpu, entry);
-  if (isZero) accountPage(kernel, mm);
+  if (!counted) accountPage(kernel, mm);
   cpu.run(F.pfn_pte, 19);
   cpu.run(F.ptep_clear_flush, 19);
   flushTlbMmRange(kernel, mm, page, page + PAGE_BYTES);
-  addNewAnonPage(cpu, mm, frame);
+  addNewAnonPage(kernel, mm, frame);
   const low = ((frame << PAGE_SHIFT) >>> 0) | USER_PAGE | Pte.WRITE | Pte.DIRTY;
   setPte(kernel, entry, low, entryHigh(vma));
-  if (!isZero) pageRemoveRmap(cpu, old >>> PAGE_SHIFT);
+  if (counted) dropMappedPage(kernel, old >>> PAGE_SHIFT);
   spinUnlock(cpu);
   return Fault.DONE;
 }
 
-/** Frames that a mapping gave up belong to it, unless they are the zero page, cached or special. */
-export function ownsFrame(vma: Vma, low: number, address: number): boolean {
-  if ((low & Pte.SPECIAL) !== 0) return false;
-  if (vma.file === null) return true;
-  const index = vma.pgoff + Math.floor((address - vma.start) / PAGE_BYTES);
-  return vma.file.pages.get(index) !== (low & Pte.FRAME) >>> PAGE_SHIFT;
+/** page_remove_rmap, then put_page for the entry's hold. */
+function dropMappedPage(kernel: Kernel, frame: number): void {
+  const { cpu, buddy } = kernel;
+  pageRemoveRmap(kernel, frame);
+  cpu.runCalls(F.put_page, 16, 2);
+  cpu.runCalls(F._compound_head, 12, 2);
+  cpu.run(F.free_swap_cache, 16);
+  if (buddy.pages.put(frame)) buddy.freePage(frame);
 }

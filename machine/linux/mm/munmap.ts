@@ -15,7 +15,7 @@ import { TASK_SIZE } from '../arch/x86/model/address-map.ts';
 import { F } from '../arch/x86/model/generated/function-ids.ts';
 import { PAGE_BYTES, PAGE_SHIFT } from '../arch/x86/model/physical-memory.ts';
 import { Errno } from '../include/uapi/asm-generic/errno.ts';
-import type { MmStruct, Vma } from '../include/linux/mm_types.ts';
+import { type MmStruct, Vm, type Vma } from '../include/linux/mm_types.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { downgradeWrite, downWriteKillable, upRead, upWrite } from '../kernel/locking/rwsem.ts';
 import { spinLock, spinUnlock } from '../kernel/locking/spinlock.ts';
@@ -34,8 +34,10 @@ import {
   mtDestroyDetached,
 } from '../lib/maple_tree.ts';
 import { pageAlign } from './align.ts';
+import { PageKind } from './mem_map.ts';
 import { modKernelPageState } from './memcontrol.ts';
-import { ownsFrame } from './memory.ts';
+import { unreserveHugePages } from './hugetlb.ts';
+import { vmStatAccount, vmUnacctMemory } from './overcommit.ts';
 import { unlinkAnonVmas, pageRemoveRmap } from './rmap.ts';
 import { lruAddDrain, releasePages } from './swap.ts';
 import { splitVma, vmAreaFree } from './vma.ts';
@@ -45,6 +47,8 @@ interface MmuGather {
   readonly userFrames: number[];
   readonly tableFrames: number[];
   flush: boolean;
+  /** Only pages of the page cache go (a file was cut). */
+  readonly keepCopies: boolean;
 }
 
 /** __vm_munmap */
@@ -90,12 +94,21 @@ export function doMunmapLocked(kernel: Kernel, mm: MmStruct, start: number, end:
   for (const vma of detached) {
     condResched(cpu);
     cpu.run(F.vma_close, 5);
-    mm.totalVm -= (vma.end - vma.start) / PAGE_BYTES;
+    dropAccounts(kernel, mm, vma);
     vmAreaFree(kernel, vma);
   }
   cpu.run(F.percpu_counter_add_batch, 21);
   mtDestroyDetached(kernel, caches.mapleNode, sideTree);
   return 1;
+}
+
+/** What a mapping counted for: size, locks, promises. */
+function dropAccounts(kernel: Kernel, mm: MmStruct, vma: Vma): void {
+  const pages = (vma.end - vma.start) / PAGE_BYTES;
+  vmStatAccount(mm, vma.flags, -pages);
+  if ((vma.flags & Vm.LOCKED) !== 0) mm.lockedVm -= pages;
+  if ((vma.flags & Vm.ACCOUNT) !== 0) vmUnacctMemory(kernel, pages);
+  unreserveHugePages(kernel, mm, vma);
 }
 
 /** The mappings of start .. end, split at both ends; null without memory. */
@@ -129,11 +142,11 @@ function unmapRegion(
   cpu.run(F.unmap_region, 71);
   lruAddDrain(kernel, mm);
   cpu.run(F.tlb_gather_mmu, 21);
-  const gather: MmuGather = { userFrames: [], tableFrames: [], flush: false };
+  const gather: MmuGather = { userFrames: [], tableFrames: [], flush: false, keepCopies: false };
   cpu.run(F.unmap_vmas, 67);
   for (const vma of vmas) {
     condResched(cpu);
-    unmapSingle(kernel, mm, vma, vma.start, vma.end, gather);
+    unmapSingle(kernel, mm, vma.start, vma.end, gather);
     cpu.run(F.mas_find, 11);
   }
   freePgtables(kernel, mm, vmas, gather);
@@ -145,26 +158,26 @@ export function unmapAll(kernel: Kernel, mm: MmStruct, end: number): void {
   const vmas = mm.vmas.list.splice(0);
   unmapRegion(kernel, mm, vmas, 0, end);
   for (const vma of vmas) {
-    mm.totalVm -= (vma.end - vma.start) / PAGE_BYTES;
+    dropAccounts(kernel, mm, vma);
     vmAreaFree(kernel, vma);
   }
 }
 
-/** zap_page_range_single: madvise(MADV_DONTNEED). */
+/** zap_page_range_single: madvise(MADV_DONTNEED). With `keepCopies`, private pages stay. */
 export function zapPageRange(
   kernel: Kernel,
   mm: MmStruct,
-  vma: Vma,
   start: number,
   end: number,
+  keepCopies = false,
 ): void {
   const { cpu } = kernel;
   cpu.run(F.zap_page_range_single, 79);
   lruAddDrain(kernel, mm);
   cpu.run(F.tlb_gather_mmu, 21);
   condResched(cpu);
-  const gather: MmuGather = { userFrames: [], tableFrames: [], flush: false };
-  unmapSingle(kernel, mm, vma, start, end, gather);
+  const gather: MmuGather = { userFrames: [], tableFrames: [], flush: false, keepCopies };
+  unmapSingle(kernel, mm, start, end, gather);
   tlbFinish(kernel, mm, gather, start, end);
 }
 
@@ -172,7 +185,6 @@ export function zapPageRange(
 function unmapSingle(
   kernel: Kernel,
   mm: MmStruct,
-  vma: Vma,
   start: number,
   end: number,
   gather: MmuGather,
@@ -193,7 +205,7 @@ function unmapSingle(
     for (let address = at; address < stop; address += PAGE_BYTES) {
       const entry = findPte(memory, mm.pgd, address);
       ptes++;
-      zapPte(kernel, mm, vma, address, entry, gather);
+      zapPte(kernel, mm, entry, gather);
     }
     cpu.run(F.sync_mm_rss, 54);
     spinUnlock(cpu);
@@ -232,28 +244,22 @@ function missingSpan(
   return { present: true, bytes: 2 ** 21 };
 }
 
-function zapPte(
-  kernel: Kernel,
-  mm: MmStruct,
-  vma: Vma,
-  address: number,
-  entry: number,
-  gather: MmuGather,
-): void {
+function zapPte(kernel: Kernel, mm: MmStruct, entry: number, gather: MmuGather): void {
   const { cpu, memory } = kernel;
   const low = readLow(memory, entry);
   if (low === 0) return;
+  const frame = (low & Pte.FRAME) >>> PAGE_SHIFT;
+  if (gather.keepCopies && kernel.buddy.pages.kind[frame] === PageKind.ANON) return;
   cpu.write(entry);
   writeEntry(memory, entry, 0, 0);
   gather.flush = true;
   if ((low & Pte.SPECIAL) !== 0) return;
-  const frame = (low & Pte.FRAME) >>> PAGE_SHIFT;
   cpu.run(F.vm_normal_page, 24);
   cpu.runCalls(F._compound_head, 12, 2);
-  pageRemoveRmap(cpu, frame);
+  pageRemoveRmap(kernel, frame);
   cpu.run(F.__tlb_remove_page_size, 10);
   mm.rss--;
-  if (ownsFrame(vma, low, address)) gather.userFrames.push(frame);
+  gather.userFrames.push(frame);
 }
 
 /** free_pgtables: frees tables that no remaining mapping can need. */
@@ -269,7 +275,7 @@ function freePgtables(kernel: Kernel, mm: MmStruct, vmas: readonly Vma[], gather
   const first = vmas[0];
   const index = mm.vmas.indexAbove(first.start);
   const floor = index > 0 ? mm.vmas.list[index - 1].end : 0;
-  const next = index < mm.vmas.list.length ? mm.vmas.list[index].start : TASK_SIZE;
+  const next = index < mm.vmas.list.length ? mm.vmas.list[index].start : Infinity;
   freePgdRange(
     kernel,
     mm,
@@ -367,7 +373,8 @@ function tlbFinish(
   if (gather.flush) {
     // Freed page tables force a flush of the whole address space.
     const whole = gather.tableFrames.length > 0;
-    flushTlbMmRange(kernel, mm, whole ? 0 : start, whole ? TASK_SIZE : end, { start, end });
+    kernel.platform.code.invalidateCode(mm.address, start, end);
+    flushTlbMmRange(kernel, mm, whole ? 0 : start, whole ? TASK_SIZE : end, whole);
   }
   cpu.run(F.tlb_batch_pages_flush, frames === 0 ? 21 : 39);
   if (frames > 0) releasePages(kernel, mm, gather.userFrames, gather.tableFrames);

@@ -11,6 +11,7 @@ import { spinTrylock, spinUnlock } from '../kernel/locking/spinlock.ts';
 import { condResched } from '../kernel/sched/cond_resched.ts';
 import { listDelEntryValid } from '../lib/list_debug.ts';
 import type { BuddyAllocator } from './buddy.ts';
+import { PageKind } from './mem_map.ts';
 
 /** What allocation needs: the books, the memory to zero, the CPU that pays. */
 export interface PageSource {
@@ -33,7 +34,7 @@ export function clearPage(source: PageSource, frame: number): void {
 }
 
 /** __alloc_pages for one zeroed page (init_on_alloc or __GFP_ZERO). Returns a frame or -1. */
-function allocPagesNodemask(source: PageSource): number {
+function allocPagesNodemask(source: PageSource, kind: PageKind): number {
   const { cpu, buddy } = source;
   cpu.run(F.__alloc_pages, 105);
   cpu.stack(512, 2);
@@ -47,7 +48,7 @@ function allocPagesNodemask(source: PageSource): number {
   cpu.writePerCpu(PerCpu.PAGE_LISTS);
   cpu.writePerCpu(PerCpu.PAGE_LISTS + 64);
   cpu.writePerCpu(PerCpu.VM_EVENTS);
-  const frame = buddy.allocatePage();
+  const frame = buddy.allocatePage(kind);
   if (frame < 0) return -1;
   cpu.writePageStruct(frame);
   spinTrylock(cpu, cpu.perCpu + PerCpu.PAGE_LISTS);
@@ -65,13 +66,13 @@ function memoryPolicy(cpu: KernelCpu): void {
 }
 
 /** alloc_pages: a zeroed frame for the kernel itself (page tables ...), or -1. */
-export function allocPages(source: PageSource): number {
+export function allocPages(source: PageSource, kind = PageKind.KERNEL): number {
   source.cpu.run(F.alloc_pages, 53);
   memoryPolicy(source.cpu);
-  return allocPagesNodemask(source);
+  return allocPagesNodemask(source, kind);
 }
 
-/** vma_alloc_folio: a zeroed frame for user memory, or -1. */
+/** vma_alloc_folio: a zeroed frame for private user memory, or -1. */
 export function vmaAllocFolio(source: PageSource): number {
   const { cpu } = source;
   cpu.run(F.vma_alloc_folio, 74);
@@ -79,7 +80,7 @@ export function vmaAllocFolio(source: PageSource): number {
   cpu.run(F.__get_vma_policy, 10);
   memoryPolicy(cpu);
   cpu.run(F.__folio_alloc, 13);
-  const frame = allocPagesNodemask(source);
+  const frame = allocPagesNodemask(source, PageKind.ANON);
   cpu.run(F._compound_head, 6);
   return frame;
 }

@@ -9,6 +9,7 @@ import { PAGE_SHIFT } from '../arch/x86/model/physical-memory.ts';
 import type { MmStruct } from '../include/linux/mm_types.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { spinLock, spinUnlock } from '../kernel/locking/spinlock.ts';
+import { PageKind } from './mem_map.ts';
 import { modKernelPageState } from './memcontrol.ts';
 import { allocPages } from './page_alloc.ts';
 
@@ -49,7 +50,7 @@ function pudAlloc(kernel: Kernel, mm: MmStruct, entry: number): number {
   const { cpu, config, memory } = kernel;
   cpu.run(F.__pud_alloc, 56);
   cpu.run(F.get_zeroed_page, 12);
-  const frame = allocPages(kernel);
+  const frame = allocPages(kernel, PageKind.TABLE);
   if (frame < 0) return -1;
   spinLock(cpu, mm.address + 64);
   cpu.run(F.native_set_p4d, 8);
@@ -70,7 +71,7 @@ function pudAlloc(kernel: Kernel, mm: MmStruct, entry: number): number {
 function pmdAlloc(kernel: Kernel, mm: MmStruct, entry: number): number {
   const { cpu, memory } = kernel;
   cpu.run(F.__pmd_alloc, 75);
-  const frame = allocPages(kernel);
+  const frame = allocPages(kernel, PageKind.TABLE);
   if (frame < 0) return -1;
   modKernelPageState(cpu, frame);
   spinLock(cpu, mm.address + 64);
@@ -86,7 +87,7 @@ function pteTableAlloc(kernel: Kernel, mm: MmStruct, entry: number): number {
   const { cpu, memory } = kernel;
   cpu.run(F.__pte_alloc, 28);
   cpu.run(F.pte_alloc_one, 16);
-  const frame = allocPages(kernel);
+  const frame = allocPages(kernel, PageKind.TABLE);
   if (frame < 0) return -1;
   modKernelPageState(cpu, frame);
   cpu.run(F.pmd_install, 50);

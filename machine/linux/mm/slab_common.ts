@@ -6,7 +6,7 @@ export class KmemCaches {
   readonly mm = new KmemCache('mm_struct', 1024, 1);
   readonly vma = new KmemCache('vm_area_struct', 200, 2);
   readonly mapleNode = new KmemCache('maple_node', 256, 3);
-  readonly anonVma = new KmemCache('anon_vma', 96, 4);
+  readonly anonVma = new KmemCache('anon_vma', 96, 4, true);
   readonly anonVmaChain = new KmemCache('anon_vma_chain', 64, 5);
   readonly file = new KmemCache('filp', 256, 6);
   readonly inode = new KmemCache('inode_cache', 640, 7);

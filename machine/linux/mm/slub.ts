@@ -9,6 +9,7 @@ import { ImageData, PerCpu } from '../arch/x86/model/address-map.ts';
 import { F } from '../arch/x86/model/generated/function-ids.ts';
 import { PAGE_BYTES, PAGE_SHIFT } from '../arch/x86/model/physical-memory.ts';
 import { condResched } from '../kernel/sched/cond_resched.ts';
+import { PageKind } from './mem_map.ts';
 import type { PageSource } from './page_alloc.ts';
 
 const LINE_BYTES = 64;
@@ -26,6 +27,8 @@ export class KmemCache {
     readonly name: string,
     readonly objectBytes: number,
     private readonly index: number,
+    /** Its objects are prepared once by a constructor, not zeroed at every allocation. */
+    private readonly constructed = false,
   ) {
     let order = 0;
     while (order < SLAB_ORDER_MAX && (PAGE_BYTES << order) / objectBytes < OBJECTS_PER_SLAB_MIN) {
@@ -47,14 +50,14 @@ export class KmemCache {
   /** kmem_cache_alloc with init_on_alloc: physical address of a zeroed object, or -1. */
   allocate(source: PageSource, atomic = false): number {
     const { cpu } = source;
-    cpu.run(F.kmem_cache_alloc, atomic ? 99 : 100);
+    cpu.run(F.kmem_cache_alloc, this.constructed ? 84 : atomic ? 99 : 100);
     cpu.readImage(ImageData.KMEM_CACHES + this.index * 256);
     cpu.writePerCpu(PerCpu.SLAB_CACHES + this.index * 32);
     if (!atomic) condResched(cpu);
     cpu.run(F.should_failslab, 3);
     const object = this.take(source);
     if (object < 0) return -1;
-    this.clear(source, object);
+    if (!this.constructed) this.clear(source, object);
     cpu.run(F.memcg_slab_post_alloc_hook, 18);
     return object;
   }
@@ -127,7 +130,7 @@ export class KmemCache {
   /** ___slab_alloc taking a new slab: objects in address order. */
   private addSlab(source: PageSource): boolean {
     source.cpu.run(F.___slab_alloc, 166);
-    const frame = source.buddy.allocateBlock(this.order);
+    const frame = source.buddy.allocateBlock(this.order, PageKind.SLAB);
     if (frame < 0) return false;
     this.slabs++;
     source.cpu.run(F.allocate_slab, 580);

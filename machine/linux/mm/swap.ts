@@ -55,35 +55,44 @@ function moveBatch(kernel: Kernel, pages: number): void {
   freeUnrefPageList(kernel, []);
 }
 
-/** free_pages_and_swap_cache: user pages leave their list; all frames go to the allocator. */
+/**
+ * free_pages_and_swap_cache: every frame loses one hold. Those that nobody holds any more leave
+ * their list and go to the allocator.
+ */
 export function releasePages(
   kernel: Kernel,
   mm: MmStruct,
   userFrames: readonly number[],
   tableFrames: readonly number[],
 ): void {
-  const { cpu } = kernel;
+  const { cpu, buddy } = kernel;
   const count = userFrames.length + tableFrames.length;
   cpu.run(F.free_pages_and_swap_cache, 20 + 5 * count);
   lruAddDrain(kernel, mm);
   cpu.runCalls(F.free_swap_cache, 13 * count + 3 * userFrames.length, count);
-  cpu.run(F.release_pages, 32 + 133 * userFrames.length + 44 * tableFrames.length);
-  if (userFrames.length > 0) lockLruvec(kernel);
-  for (let i = 0; i < userFrames.length; i++) {
+  const user: number[] = [];
+  for (const frame of userFrames) if (buddy.pages.put(frame)) user.push(frame);
+  const kept = userFrames.length - user.length;
+  cpu.run(F.release_pages, 32 + 133 * user.length + 20 * kept + 44 * tableFrames.length);
+  if (user.length > 0) lockLruvec(kernel);
+  for (let i = 0; i < user.length; i++) {
     cpu.run(F.lru_gen_del_folio, 17);
     listDelEntryValid(cpu);
     modLruvecState(cpu);
     cpu.run(F.__mod_zone_page_state, 18);
     cpu.run(F.mem_cgroup_update_lru_size, 20);
   }
-  cpu.runCalls(F.__list_add_valid, 17 * count, count);
-  if (userFrames.length > 0) spinUnlockIrqrestore(cpu);
-  cpu.run(F.__mem_cgroup_uncharge_list, 28 + 7 * count);
-  cpu.runCalls(F.uncharge_folio, 8 + 37 * userFrames.length + 22 * tableFrames.length, count);
-  cpu.run(F.uncharge_batch, 34);
-  countMemcgEvents(cpu);
-  cpu.run(F.memcg_check_events, 7);
-  freeUnrefPageList(kernel, [...userFrames, ...tableFrames]);
+  const freed = user.length + tableFrames.length;
+  cpu.runCalls(F.__list_add_valid, 17 * freed, freed);
+  if (user.length > 0) spinUnlockIrqrestore(cpu);
+  cpu.run(F.__mem_cgroup_uncharge_list, 28 + 7 * freed);
+  if (freed > 0) {
+    cpu.runCalls(F.uncharge_folio, 8 + 37 * user.length + 22 * tableFrames.length, freed);
+    cpu.run(F.uncharge_batch, 34);
+    countMemcgEvents(cpu);
+    cpu.run(F.memcg_check_events, 7);
+  }
+  freeUnrefPageList(kernel, [...user, ...tableFrames]);
   condResched(cpu);
   condResched(cpu);
 }

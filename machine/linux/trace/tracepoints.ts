@@ -7,4 +7,5 @@ export interface Tracepoints {
   readonly schedProcessExec: EventTable | null;
   readonly schedProcessExit: EventTable | null;
   readonly irqHandler: EventTable | null;
+  readonly tlbFlush: EventTable | null;
 }

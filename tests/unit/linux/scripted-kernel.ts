@@ -30,6 +30,8 @@ const USER_TICKS = 6400;
 export type Step = (scripted: ScriptedKernel) => ExitReason;
 
 export interface ScriptOptions {
+  /** The script runs on the first of them; default 1. */
+  readonly cpus?: number;
   readonly commandLine?: string;
   readonly board?: Board;
   readonly features?: readonly string[];
@@ -51,7 +53,7 @@ export class ScriptedKernel {
   readonly hierarchy: MemoryHierarchy;
   readonly state: LinearCpuState;
   readonly running: RunningKernel;
-  readonly ledger = new Ledger(1);
+  readonly ledger: Ledger;
   readonly symbols = new SymbolTable();
   readonly output: { sink: number; text: string }[] = [];
   readonly markers: number[] = [];
@@ -64,11 +66,16 @@ export class ScriptedKernel {
   constructor(options: ScriptOptions = {}) {
     const board = options.board ?? SIMPLE;
     const features = options.features ?? board.features;
-    this.linear = new LinearMemory({ cpus: 1, guestBytes: 128 * MIB });
+    const cpus = options.cpus ?? 1;
+    this.ledger = new Ledger(cpus);
+    this.linear = new LinearMemory({ cpus, guestBytes: 128 * MIB });
     this.hierarchy = new MemoryHierarchy(this.linear, memoryGeometry(board.memory));
-    this.state = new LinearCpuState(this.linear, 0);
-    this.linear.i32[(this.state.block + Cpu.TSC_NUMERATOR) >> 2] = 1;
-    this.linear.i32[(this.state.block + Cpu.TSC_DENOMINATOR) >> 2] = 64;
+    const states = Array.from({ length: cpus }, (_, cpu) => new LinearCpuState(this.linear, cpu));
+    [this.state] = states;
+    for (const { block } of states) {
+      this.linear.i32[(block + Cpu.TSC_NUMERATOR) >> 2] = 1;
+      this.linear.i32[(block + Cpu.TSC_DENOMINATOR) >> 2] = 64;
+    }
     const config = resolveConfig(options.commandLine ?? '', { features, memoryBytes: 128 * MIB });
     if ('kind' in config) throw new Error(config.message);
     const context: ExecutionContext = {
@@ -78,7 +85,7 @@ export class ScriptedKernel {
       platform: linearPlatform({
         linear: this.linear,
         hierarchy: this.hierarchy,
-        states: [this.state],
+        states,
         context,
         code: {
           switchCodeSpace: () => undefined,

@@ -1,7 +1,20 @@
 /** Tasks, after Linux 6.1 include/linux/sched.h and sched/signal.h. */
 import type { Ticks } from '../../../core/units.ts';
+import type { Registers } from '../../arch/x86/model/registers.ts';
 import type { FileStruct } from './fs.ts';
 import type { MmStruct } from './mm_types.ts';
+
+/** Kernel code that may sleep: it yields where schedule() takes it off the CPU. */
+export type Sleeping<T> = Generator<undefined, T, undefined>;
+
+/** A system call that sleeps, or that the scheduler or a signal follows. */
+export interface PendingCall {
+  /** orig_ax */
+  readonly number: number;
+  readonly begin: Ticks;
+  /** The general registers at its entry: later they may be a signal handler's. */
+  readonly arguments: Registers;
+}
 
 export type TaskState = 'R' | 'S' | 'D' | 'T' | 'Z' | 'X';
 
@@ -18,6 +31,8 @@ export interface SignalAction {
 export interface SignalStruct {
   readonly address: number;
   readonly actions: SignalAction[];
+  /** Soft and hard limit by resource; null: those of a login. */
+  limits: readonly (readonly [soft: bigint, hard: bigint])[] | null;
 }
 
 /** task_struct */
@@ -35,7 +50,23 @@ export interface Task {
   readonly stackTop: number;
   readonly signal: SignalStruct;
   comm: string;
+  /** R runs or can run, S and D sleep (D not for signals), T is stopped, Z waits to be reaped, X is gone. */
   state: TaskState;
+  /** The user registers while another task runs: the architectural part of a CPU block. */
+  readonly thread: Uint32Array;
+  /**
+   * What the task does in the kernel, from where it left the CPU; null while it is in user mode. It
+   * ends where user mode goes on; a kernel thread's never does.
+   */
+  work: Sleeping<undefined> | null;
+  /** The system call that `work` is about, if it is about one. */
+  call: PendingCall | null;
+  /** The CPU that it runs on, or ran on last. */
+  cpu: number;
+  /** Whether it is on that CPU's run queue, the running one included. */
+  onRq: boolean;
+  /** TIF_SIGPENDING: a signal may have to be acted on before user mode goes on. */
+  signalPending: boolean;
   mm: MmStruct | null;
   /** By descriptor. */
   readonly files: (FileStruct | null)[];

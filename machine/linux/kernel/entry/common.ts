@@ -1,10 +1,29 @@
 /**
  * Entering and leaving user mode, after Linux 6.1 kernel/entry/common.c. Omits: system call tracing
- * by ptrace, seccomp and audit (off, as for most processes), rescheduling.
+ * by ptrace, seccomp and audit (off, as for most processes).
  */
 import { PerCpu } from '../../arch/x86/model/address-map.ts';
 import { F } from '../../arch/x86/model/generated/function-ids.ts';
+import type { Sleeping } from '../../include/linux/sched.ts';
 import type { Kernel } from '../../init/kernel.ts';
+import { schedule } from '../sched/core.ts';
+import { thisRq } from '../sched/sched.ts';
+import { doSignal } from '../signal.ts';
+
+/** Whether user mode must wait for the scheduler or a signal. */
+export function hasExitWork(kernel: Kernel): boolean {
+  return kernel.current.signalPending || thisRq(kernel).needResched;
+}
+
+/** exit_to_user_mode_loop: what must be done before user mode goes on. */
+export function* exitToUserModeLoop(kernel: Kernel): Sleeping<undefined> {
+  while (hasExitWork(kernel)) {
+    kernel.cpu.run(F.exit_to_user_mode_prepare, 24);
+    if (thisRq(kernel).needResched) yield* schedule(kernel);
+    if (kernel.current.signalPending) yield* doSignal(kernel);
+  }
+  return undefined;
+}
 
 export function syscallEnterFromUserMode({ cpu, current }: Kernel): void {
   cpu.run(F.syscall_enter_from_user_mode, 16);

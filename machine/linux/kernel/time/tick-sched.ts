@@ -1,18 +1,15 @@
 /**
  * The periodic tick on the local timer, after Linux 6.1 kernel/time/tick-sched.c, hrtimer.c,
- * timer.c and kernel/sched/core.c (scheduler_tick): jiffies, the wall clock, accounting. One task
- * runs, so nothing is rescheduled. Omits: stopping the tick, softirqs, timers.
+ * timer.c and kernel/sched/core.c (scheduler_tick): jiffies, the wall clock, accounting. Omits:
+ * softirqs, timers.
  */
 import { Cause } from '../../../core/ledger/cause.ts';
-import { Context } from '../../../core/ledger/context.ts';
 import type { Ticks } from '../../../core/units.ts';
-import { exceptionEntry, exceptionExit } from '../../arch/x86/entry/entry_64.ts';
 import { ImageData, PerCpu } from '../../arch/x86/model/address-map.ts';
 import { F } from '../../arch/x86/model/generated/function-ids.ts';
 import type { Kernel } from '../../init/kernel.ts';
 import { chargeReadTsc } from '../../arch/x86/kernel/tsc.ts';
-import { irqentryEnter, irqentryExit } from '../entry/common.ts';
-import { traceIrq } from '../../trace/irq.ts';
+import { type Rq, thisRq } from '../sched/sched.ts';
 import {
   spinLock,
   spinLockIrq,
@@ -24,37 +21,38 @@ import { timekeepingAdvance, timekeepingUpdate } from './timekeeping.ts';
 
 /** LOCAL_TIMER_VECTOR */
 const LOCAL_TIMER_VECTOR = 0xec;
+export const TIMER_GATE = { stub: F.asm_sysvec_apic_timer_interrupt, vector: LOCAL_TIMER_VECTOR };
 
 /** Ticks between two timer interrupts. */
 export function tickPeriod(kernel: Kernel): Ticks {
   return Math.round((kernel.coreMHz * 1e6 * 64) / kernel.config.hz);
 }
 
-/** Programs the next interrupt after `from`, on the grid of the period. */
-export function scheduleTick(kernel: Kernel, from: Ticks, interrupt: (due: Ticks) => void): void {
+/** tick_nohz_restart: programs the next tick of `rq` after `from`, on the grid of the period. */
+export function startTick(kernel: Kernel, rq: Rq, from: Ticks): void {
   const period = tickPeriod(kernel);
-  kernel.events.schedule((Math.floor(from / period) + 1) * period, interrupt);
+  const due = (Math.floor(from / period) + 1) * period;
+  rq.tick = rq.events.schedule(due, () => {
+    timerInterrupt(kernel);
+    startTick(kernel, rq, rq.cpu.clock);
+  });
 }
 
-/** asm_sysvec_apic_timer_interrupt from user mode, the whole way. */
+/** tick_nohz_stop_tick: an idle CPU has none. */
+export function stopTick(rq: Rq): void {
+  if (rq.tick !== null) rq.events.cancel(rq.tick);
+  rq.tick = null;
+}
+
+/** asm_sysvec_apic_timer_interrupt, the whole way. */
 export function timerInterrupt(kernel: Kernel): void {
-  const { cpu, current } = kernel;
-  cpu.attribute(current.pid, Context.HARDIRQ);
-  exceptionEntry(kernel, F.asm_sysvec_apic_timer_interrupt, 8, true);
-  const begin = cpu.entered;
-  cpu.run(F.sysvec_apic_timer_interrupt, 17);
-  irqentryEnter(kernel);
-  cpu.run(F.irq_enter_rcu, 7);
-  cpu.run(F.__sysvec_apic_timer_interrupt, 26);
-  cpu.run(F.native_apic_mem_write, 3);
-  hrtimerInterrupt(kernel);
-  cpu.run(F.irq_exit_rcu, 2);
-  cpu.run(F.__irq_exit_rcu, 21);
-  cpu.run(F.idle_cpu, 10);
-  traceIrq(kernel, begin, LOCAL_TIMER_VECTOR);
-  irqentryExit(kernel);
-  exceptionExit(kernel);
-  cpu.attribute(current.pid, Context.KERNEL);
+  kernel.interrupt(kernel, TIMER_GATE, () => {
+    const { cpu } = kernel;
+    cpu.run(F.sysvec_apic_timer_interrupt, 17);
+    cpu.run(F.__sysvec_apic_timer_interrupt, 26);
+    cpu.run(F.native_apic_mem_write, 3);
+    hrtimerInterrupt(kernel);
+  });
 }
 
 function hrtimerInterrupt(kernel: Kernel): void {
@@ -147,7 +145,9 @@ function updateProcessTimes(kernel: Kernel): void {
   cpu.run(F.run_posix_cpu_timers, 31);
 }
 
-function schedulerTick({ cpu, current }: Kernel): void {
+function schedulerTick(kernel: Kernel): void {
+  const { cpu, current } = kernel;
+  const rq = thisRq(kernel);
   cpu.run(F.scheduler_tick, 60);
   cpu.indirect(1);
   cpu.run(F.arch_scale_freq_tick, 9);
@@ -168,6 +168,7 @@ function schedulerTick({ cpu, current }: Kernel): void {
   cpu.run(F.__update_load_avg_cfs_rq, 110);
   cpu.run(F.update_cfs_group, 6);
   cpu.run(F.hrtimer_active, 17);
+  if (current !== rq.idle) kernel.schedClass.taskTick(kernel, rq, current);
   cpu.run(F.calc_global_load_tick, 9);
   spinUnlock(cpu);
   cpu.run(F.perf_event_task_tick, 30);

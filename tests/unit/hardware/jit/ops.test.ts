@@ -21,6 +21,8 @@ function initialState(numbers: readonly number[]): InitialState {
     },
     data,
     left: BigInt(dice.pick([1_000_000, 10, 60_000])),
+    // Sticky bits, rounding modes, DAZ and FTZ.
+    mxcsr: dice.pick([0x1f80, 0x1fa0, 0x1fa0, 0x1fbf, 0x9fe0, 0x3fa0, 0x5f80, 0x1fe3, 0x9fa0]),
   };
 }
 

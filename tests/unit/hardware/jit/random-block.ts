@@ -1,4 +1,5 @@
 /** Random IR blocks: every op, operands among all earlier temporaries of the right kind. */
+import { FloatForm, FloatOp } from '../../../../machine/hardware/cpu/float-op.ts';
 import {
   FlagKind,
   NONE,
@@ -53,8 +54,6 @@ const VECTOR_BINARY = [
   Simd.I8X16_EQ,
   Simd.I16X8_GT_S,
   Simd.I32X4_EQ,
-  Simd.F32X4_LT,
-  Simd.F64X2_LE,
   Simd.V128_AND,
   Simd.V128_ANDNOT,
   Simd.V128_OR,
@@ -73,25 +72,15 @@ const VECTOR_BINARY = [
   Simd.I64X2_ADD,
   Simd.I64X2_SUB,
   Simd.I64X2_EXTMUL_LOW_I32X4_U,
-  Simd.F32X4_ADD,
-  Simd.F32X4_SUB,
-  Simd.F32X4_MUL,
-  Simd.F32X4_DIV,
-  Simd.F32X4_PMIN,
-  Simd.F64X2_ADD,
-  Simd.F64X2_SUB,
-  Simd.F64X2_MUL,
-  Simd.F64X2_DIV,
-  Simd.F64X2_PMAX,
 ];
-const VECTOR_UNARY = [Simd.V128_NOT, Simd.F32X4_SQRT, Simd.F64X2_SQRT];
+const VECTOR_UNARY = [Simd.V128_NOT];
 const VECTOR_SHIFTS = [
   { opcode: Simd.I16X8_SHR_S, bits: 16 },
   { opcode: Simd.I32X4_SHL, bits: 32 },
   { opcode: Simd.I64X2_SHR_U, bits: 64 },
 ];
-const SCALAR_DOUBLE = [0x9f, 0xa0, 0xa1, 0xa2, 0xa3];
-const SCALAR_SINGLE = [0x91, 0x92, 0x93, 0x94, 0x95];
+/** Forms of Op.Float: each operation, packed or scalar, single or double where it has the choice. */
+const FLOAT_FORMS = Array.from({ length: FloatOp.F32_TO_I32_PAIR_TRUNCATE + 1 }, (_, op) => op);
 const BITMASKS = [Simd.I8X16_BITMASK, Simd.I32X4_BITMASK, Simd.I64X2_BITMASK];
 /** Doubles and singles whose sums and products are interesting: NaNs, infinities, zeros. */
 const FLOAT_HALVES = [
@@ -330,10 +319,17 @@ export class BlockBuilder {
       });
     },
     () => {
-      const wide = this.dice.below(2) === 0;
-      const imm = BigInt(this.dice.pick(wide ? SCALAR_DOUBLE : SCALAR_SINGLE));
-      const width = wide ? Width.W64 : Width.W32;
-      this.vector(Op.ScalarFloat, width, { a: this.anyVector(), b: this.anyVector(), imm });
+      const operation = this.dice.pick(FLOAT_FORMS);
+      const wide = operation < FloatOp.RCP && this.dice.below(2) === 0;
+      const single = operation < FloatOp.ADD_SUB && this.dice.below(2) === 0;
+      const predicate = operation === FloatOp.COMPARE ? this.dice.below(8) : 0;
+      const form =
+        operation |
+        (predicate << FloatForm.PREDICATE_SHIFT) |
+        (wide ? FloatForm.DOUBLE : 0) |
+        (single ? FloatForm.SCALAR : 0);
+      const [a, b] = [this.anyVector(), this.anyVector()];
+      this.vector(Op.Float, Width.W128, { a, b, imm: BigInt(form) });
     },
     () => {
       const lanes = (): bigint => {

@@ -171,6 +171,8 @@ export interface InitialState {
   };
   readonly data: Uint8Array;
   readonly left: bigint;
+  /** All exceptions masked: translated code runs under no other. */
+  readonly mxcsr?: number;
 }
 
 const TICKS = 64;
@@ -213,6 +215,7 @@ export class BlockRig {
     machine.set64(Cpu.CC_SOURCE, initial.flags.source);
     machine.set64(Cpu.CC_AUX, initial.flags.aux);
     machine.set32(Cpu.DF, 0);
+    machine.set32(Cpu.MXCSR, initial.mxcsr ?? 0x1f80);
     machine.set64(Cpu.LEFT, initial.left);
     machine.set64(Cpu.LIMIT, initial.left);
     machine.set64(Cpu.RIP, start);

@@ -2,7 +2,13 @@
 import { Cause } from '../../../../core/ledger/cause.ts';
 import { Errno } from '../../../include/uapi/asm-generic/errno.ts';
 import { type Kernel, warnOnce } from '../../../init/kernel.ts';
-import { syscallEnterFromUserMode, syscallExitToUserMode } from '../../../kernel/entry/common.ts';
+import type { PendingCall, Sleeping } from '../../../include/linux/sched.ts';
+import {
+  exitToUserModeLoop,
+  hasExitWork,
+  syscallEnterFromUserMode,
+  syscallExitToUserMode,
+} from '../../../kernel/entry/common.ts';
 import { traceSyscall } from '../../../trace/syscalls.ts';
 import { F } from '../model/generated/function-ids.ts';
 import { Gpr, type Registers } from '../model/registers.ts';
@@ -15,28 +21,44 @@ export interface SyscallGate {
   readonly registers: Registers;
   readonly args: SyscallArguments;
   readonly table: readonly (SyscallEntry | undefined)[];
-  /** Address spaces and tasks end here: true once the current task may not return to user mode. */
-  readonly stopped: () => boolean;
 }
 
-/** The whole of one system call, from the gate to the way back. */
+/** The whole of one system call, from the gate to the way back, unless the call sleeps. */
 export function syscall(kernel: Kernel, gate: SyscallGate): void {
   const { registers } = gate;
   entrySyscall64(kernel);
   const begin = kernel.cpu.entered;
   const number = registers.low(Gpr.RAX);
   const result = doSyscall64(kernel, gate, number);
-  if (gate.stopped()) {
-    kernel.cpu.leave();
-    traceSyscall(kernel, registers, number, begin, result);
+  if (typeof result !== 'number' || hasExitWork(kernel)) {
+    const { current } = kernel;
+    current.call = { number, begin, arguments: registers.copyGeneral() };
+    current.work = finishSyscall(kernel, current.call, result);
     return;
   }
+  syscallExitToUserMode(kernel);
   sysret(kernel);
   traceSyscall(kernel, registers, number, begin, result);
   registers.set(Gpr.RAX, result);
 }
 
-function doSyscall64(kernel: Kernel, gate: SyscallGate, number: number): number {
+/** The rest of a call that sleeps, or after which the scheduler or a signal comes first. */
+function* finishSyscall(
+  kernel: Kernel,
+  call: PendingCall,
+  outcome: number | Sleeping<number>,
+): Sleeping<undefined> {
+  const result = typeof outcome === 'number' ? outcome : yield* outcome;
+  kernel.cpu.registers.set(Gpr.RAX, result);
+  syscallExitToUserMode(kernel);
+  yield* exitToUserModeLoop(kernel);
+  sysret(kernel);
+  kernel.current.call = null;
+  traceSyscall(kernel, call.arguments, call.number, call.begin, result);
+  return undefined;
+}
+
+function doSyscall64(kernel: Kernel, gate: SyscallGate, number: number): number | Sleeping<number> {
   const { cpu } = kernel;
   const entry = number < gate.table.length ? gate.table[number] : undefined;
   cpu.run(F.do_syscall_64, entry === undefined ? 28 : 31);
@@ -45,7 +67,7 @@ function doSyscall64(kernel: Kernel, gate: SyscallGate, number: number): number 
   cpu.read(kernel.current.address);
   cpu.stack(192, 1);
   syscallEnterFromUserMode(kernel);
-  let result = -Errno.ENOSYS;
+  let result: number | Sleeping<number> = -Errno.ENOSYS;
   if (entry !== undefined) {
     cpu.run(F.x64_sys_call, entry.dispatch);
     if (entry.handler === undefined) warnUnimplemented(kernel, entry, number);
@@ -57,7 +79,6 @@ function doSyscall64(kernel: Kernel, gate: SyscallGate, number: number): number 
       `system call ${number} does not exist in this kernel: returned -ENOSYS`,
     );
   }
-  if (!gate.stopped()) syscallExitToUserMode(kernel);
   return result;
 }
 

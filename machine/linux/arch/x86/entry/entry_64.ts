@@ -47,15 +47,16 @@ export function exceptionEntry(
   interrupt: boolean,
 ): void {
   const { cpu, config, current } = kernel;
+  const fromUser = !cpu.inKernel && current.mm !== null;
   cpu.enter();
-  if (config.pti && current.mm !== null) loadKernelCr3(kernel, current.mm);
+  if (config.pti && fromUser && current.mm !== null) loadKernelCr3(kernel, current.mm);
   cpu.run(stub, instructions);
   cpu.charge(Cause.TRANSITION, interrupt ? cpu.ticks.interruptEntry : cpu.ticks.exceptionEntry);
   cpu.writeEntryArea(4096 - 64);
   cpu.run(F.error_entry, 42);
   cpu.charge(Cause.TRANSITION, cpu.ticks.swapgs);
   cpu.stack(0, REGISTER_LINES);
-  if (config.pti) chargeKernelCr3(kernel);
+  if (config.pti && fromUser) chargeKernelCr3(kernel);
   if (config.srso) cpu.chargeInstructions(Cause.MITIGATION_SRSO, UNTRAIN_INSTRUCTIONS);
   cpu.run(F.sync_regs, 9);
   cpu.readPerCpu(PerCpu.CURRENT);

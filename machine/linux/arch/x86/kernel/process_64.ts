@@ -1,4 +1,6 @@
 /** arch_prctl and the start of a program's registers, after Linux 6.1 arch/x86/kernel/process_64.c. */
+import { Cpu } from '../../../../hardware/layout.ts';
+import type { Task } from '../../../include/linux/sched.ts';
 import { Errno } from '../../../include/uapi/asm-generic/errno.ts';
 import type { Kernel } from '../../../init/kernel.ts';
 import type { SyscallArguments } from '../entry/syscall-arguments.ts';
@@ -6,6 +8,9 @@ import { putUser } from '../lib/usercopy.ts';
 import { TASK_SIZE } from '../model/address-map.ts';
 import { F } from '../model/generated/function-ids.ts';
 import { Gpr } from '../model/registers.ts';
+
+/** Words of a CPU block that belong to the task: registers, flags, segments, x87, SSE. */
+export const THREAD_WORDS = Cpu.LEFT >> 2;
 
 const ARCH_SET_GS = 0x1001;
 const ARCH_SET_FS = 0x1002;
@@ -47,4 +52,20 @@ export function startThread({ cpu }: Kernel, rip: number, rsp: number): void {
   state.fsBase = 0n;
   state.gsBase = 0n;
   cpu.registers.resetFloatingPoint();
+}
+
+/** __switch_to_asm and __switch_to: stacks and registers. Tasks without user mode have none to save. */
+export function switchTo({ cpu }: Kernel, prev: Task, next: Task): void {
+  const { registers } = cpu;
+  cpu.run(F.__switch_to_asm, 20);
+  cpu.stack(128, 1);
+  if (prev.mm !== null) registers.save(prev.thread);
+  cpu.stackTop = next.stackTop;
+  cpu.stack(128, 1);
+  cpu.run(F.__switch_to, 86);
+  cpu.read(next.address);
+  cpu.write(prev.address + 4992);
+  cpu.read(next.address + 4992);
+  cpu.writeEntryArea(0);
+  if (next.mm !== null) registers.load(next.thread);
 }

@@ -12,15 +12,12 @@ import {
   Low,
   PAGE_STRUCT_BYTES,
   PerCpu,
-  THREAD_BYTES,
 } from '../model/address-map.ts';
 import { PAGE_BYTES, PAGE_SHIFT, type PhysicalMemory } from '../model/physical-memory.ts';
 
 const LARGE_BYTES = 2 ** 21;
 const LOW_MEMORY_END = 0x9f000;
 const HIGH_MEMORY = 0x100000;
-/** Kernel stacks that are mapped at boot: one for each task that can be there. */
-const KERNEL_STACKS = 8;
 const ENTRY_AREA_PAGES = 8;
 const KERNEL_TABLE = Pte.PRESENT | Pte.WRITE | Pte.ACCESSED | Pte.DIRTY;
 const KERNEL_PAGE = Pte.PRESENT | Pte.WRITE | Pte.ACCESSED | Pte.DIRTY;
@@ -117,14 +114,19 @@ export function setupMemory(
     early.map(swapperPgd, High.IMAGE, Low.TEXT + at, IMAGE_PHYSICAL + at, { large: true, execute });
   }
   mapPageStructs(early, swapperPgd, bytes);
-  for (let slot = 0; slot < KERNEL_STACKS; slot++) mapStack(early, swapperPgd, slot);
   for (let page = 0; page < ENTRY_AREA_PAGES * cpus; page++) {
     const frame = early.reserve(PAGE_BYTES);
     early.map(swapperPgd, High.ENTRY_AREA, page * PAGE_BYTES, frame, SMALL_DATA);
   }
   const perCpu = Array.from({ length: cpus }, () => early.reserve(PerCpu.BYTES));
   const e820 = e820Map(bytes);
-  return { buddy: freeAll(e820, early.next), swapperPgd, zeroPage, perCpu, e820 };
+  return {
+    buddy: freeAll(e820, early.next, bytes / PAGE_BYTES),
+    swapperPgd,
+    zeroPage,
+    perCpu,
+    e820,
+  };
 }
 
 /** The struct page array, one entry for each frame. */
@@ -135,17 +137,9 @@ function mapPageStructs(early: EarlyTables, pgd: number, bytes: number): void {
   }
 }
 
-/** A kernel stack below its guard area. */
-function mapStack(early: EarlyTables, pgd: number, slot: number): void {
-  const top = (slot + 1) * THREAD_BYTES * 2;
-  for (let at = top - THREAD_BYTES; at < top; at += PAGE_BYTES) {
-    early.map(pgd, High.VMALLOC, Low.STACKS + at, early.reserve(PAGE_BYTES), SMALL_DATA);
-  }
-}
-
 /** memblock_free_all: everything usable outside the image and what was reserved after it. */
-function freeAll(e820: readonly E820Range[], reservedEnd: number): BuddyAllocator {
-  const buddy = new BuddyAllocator();
+function freeAll(e820: readonly E820Range[], reservedEnd: number, frames: number): BuddyAllocator {
+  const buddy = new BuddyAllocator(frames);
   for (const { start, end } of e820) {
     const ranges = [
       [start, Math.min(end, IMAGE_PHYSICAL)],

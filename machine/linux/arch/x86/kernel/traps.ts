@@ -1,9 +1,10 @@
 /** Exceptions other than page faults, after Linux 6.1 arch/x86/kernel/traps.c: each raises a signal. */
 import { Sig } from '../../../include/uapi/asm-generic/signal.ts';
 import type { Kernel } from '../../../init/kernel.ts';
-import { irqentryEnter, irqentryExit } from '../../../kernel/entry/common.ts';
+import { hasExitWork, irqentryEnter, irqentryExit } from '../../../kernel/entry/common.ts';
 import { forceSignal } from '../../../kernel/signal.ts';
 import { exceptionEntry, exceptionExit } from '../entry/entry_64.ts';
+import { returnToUser } from './irq.ts';
 import { F } from '../model/generated/function-ids.ts';
 
 interface Trap {
@@ -37,8 +38,8 @@ export function exception(kernel: Kernel, vector: number): void {
   irqentryEnter(kernel);
   const address = trap.atInstruction ? BigInt(cpu.registers.rip) : 0n;
   forceSignal(kernel, trap.signal, { address, reason: trap.reason });
-  if (kernel.current.mm === null) {
-    cpu.leave();
+  if (hasExitWork(kernel)) {
+    kernel.current.work = returnToUser(kernel);
     return;
   }
   irqentryExit(kernel);

@@ -3,7 +3,7 @@ import { PageFaultCode } from '../../../../hardware/layout.ts';
 import { Sig } from '../../../include/uapi/asm-generic/signal.ts';
 import { Vm, type Vma } from '../../../include/linux/mm_types.ts';
 import type { Kernel } from '../../../init/kernel.ts';
-import { irqentryEnter, irqentryExit } from '../../../kernel/entry/common.ts';
+import { hasExitWork, irqentryEnter, irqentryExit } from '../../../kernel/entry/common.ts';
 import { downReadTrylock, upRead } from '../../../kernel/locking/rwsem.ts';
 import { condResched } from '../../../kernel/sched/cond_resched.ts';
 import { forceSignal } from '../../../kernel/signal.ts';
@@ -13,6 +13,7 @@ import { expandStack } from '../../../mm/stack.ts';
 import { tracePageFaultUser } from '../../../trace/exceptions.ts';
 import { exceptionEntry, exceptionExit } from '../entry/entry_64.ts';
 import { TASK_SIZE } from '../model/address-map.ts';
+import { returnToUser } from '../kernel/irq.ts';
 import { F } from '../model/generated/function-ids.ts';
 
 const TWO_32 = 2 ** 32;
@@ -29,8 +30,8 @@ export function pageFault(kernel: Kernel): void {
   tracePageFaultUser(kernel);
   irqentryEnter(kernel);
   doUserAddrFault(kernel, address, code);
-  if (kernel.current.mm === null) {
-    cpu.leave();
+  if (hasExitWork(kernel)) {
+    kernel.current.work = returnToUser(kernel);
     return;
   }
   irqentryExit(kernel);

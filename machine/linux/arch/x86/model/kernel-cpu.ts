@@ -15,6 +15,7 @@ import type { Ticks } from '../../../../core/units.ts';
 import { BlockRecord, Stall } from '../../../../hardware/layout.ts';
 import type { KernelAccess, RecordAddress } from '../../../../hardware/processor.ts';
 import type { PerCpu } from './address-map.ts';
+import { TlbState } from '../mm/tlb.ts';
 import { FunctionAccounts } from './function-accounts.ts';
 import { High, PAGE_STRUCT_BYTES } from './address-map.ts';
 import { F } from './generated/function-ids.ts';
@@ -66,10 +67,14 @@ export class KernelCpu {
   readonly ticks: KernelTicks;
   readonly perCpu: number;
   readonly registers: Registers;
+  /** Which address spaces its TLB may hold. */
+  readonly tlb = new TlbState();
   /** Low half of the top of the current task's kernel stack. */
   stackTop = 0;
   /** Ticks since the kernel was entered; not in the CPU's clock yet. */
   elapsed: Ticks = 0;
+  /** Whether kernel code runs, or is stopped between two tasks. */
+  inKernel = false;
   private entryClock: Ticks = 0;
   private record: RecordAddress = 0;
   private current: F = 0;
@@ -123,8 +128,15 @@ export class KernelCpu {
     return this.entryClock;
   }
 
-  /** User code stopped: kernel time starts at the CPU's clock. */
+  /** The CPU's time, whatever runs on it. */
+  get clock(): Ticks {
+    return this.inKernel ? this.now : this.hardware.state.clock;
+  }
+
+  /** User code stopped: kernel time starts at the CPU's clock. Inside the kernel it goes on. */
   enter(): void {
+    if (this.inKernel) return;
+    this.inKernel = true;
     this.entryClock = this.hardware.state.clock;
     this.elapsed = 0;
     this.registers.privilege = 0;
@@ -132,6 +144,7 @@ export class KernelCpu {
 
   /** Kernel time becomes part of the CPU's clock, and user mode goes on. */
   leave(): void {
+    this.inKernel = false;
     this.entryClock += this.elapsed;
     this.elapsed = 0;
     this.hardware.state.clock = this.entryClock;
@@ -356,6 +369,17 @@ export class KernelCpu {
       sum += this.instructions[fn] * this.text.branches[fn];
     }
     return Math.round(sum);
+  }
+
+  /** Nothing runs until `until`: the idle task's time. */
+  idle(until: Ticks): void {
+    const { state } = this.hardware;
+    this.ledger.post(this.idleAccount(), Cause.IDLE, until - state.clock);
+    state.clock = until;
+  }
+
+  private idleAccount(): number {
+    return this.ledger.account(this.number, 0, Context.IDLE, this.text.symbolOf(F.default_idle));
   }
 
   /** Posts everything since the last settlement to the ledger. */

@@ -10,6 +10,16 @@ import { FUNCTIONS } from './generated/function-table.ts';
 const LINE_BYTES = 64;
 const ALIGN = 16;
 
+let densities: ReadonlyMap<string, number> | undefined;
+
+/** Conditional branches for each instruction of the function `name`; 0 for names outside the kernel. */
+export function branchDensity(name: string): number {
+  densities ??= new Map(
+    FUNCTIONS.map(([each, , , instructions, branches]) => [each, branches / instructions]),
+  );
+  return densities.get(name) ?? 0;
+}
+
 export class KernelText {
   /** Low half of the line where each function starts. */
   readonly start = new Int32Array(F.COUNT);

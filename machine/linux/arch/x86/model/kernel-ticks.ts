@@ -20,7 +20,10 @@ export type CostName =
   | 'srsoReturn'
   | 'copyPerLine'
   | 'zeroPerLine'
-  | 'streamOverlap';
+  | 'streamOverlap'
+  | 'ipiSend'
+  | 'ipiDelivery'
+  | 'vmExit';
 
 export interface ReturnMitigations {
   readonly retpolines: boolean;
@@ -44,6 +47,10 @@ export class KernelTicks {
   readonly zeroPerLine: Ticks;
   /** Misses of a copy or fill that overlap; not a time. */
   readonly streamOverlap: number;
+  /** Writing the interrupt command register, a VM exit included. */
+  readonly ipiSend: Ticks;
+  /** From there to the interrupt's entry on the other CPU, a VM exit included. */
+  readonly ipiDelivery: Ticks;
   readonly retpolines: boolean;
   readonly retpoline: Ticks;
   /** 0 when the SRSO return thunk is off. */
@@ -65,6 +72,8 @@ export class KernelTicks {
     this.copyPerLine = ticks('copyPerLine');
     this.zeroPerLine = ticks('zeroPerLine');
     this.streamOverlap = Math.max(1, costs.streamOverlap.value);
+    this.ipiSend = ticks('ipiSend') + ticks('vmExit');
+    this.ipiDelivery = ticks('ipiDelivery') + ticks('vmExit');
     this.retpolines = mitigations.retpolines;
     this.retpoline = mitigations.retpolines ? ticks('retpoline') : 0;
     this.srsoReturn = mitigations.srso ? Math.max(1, ticks('srsoReturn')) : 0;

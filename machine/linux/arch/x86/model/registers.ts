@@ -83,6 +83,22 @@ export class Registers {
     this.words.fill(0, Cpu.XMM >> 2, (Cpu.XMM + 256) >> 2);
   }
 
+  /** A copy of the general registers and rip. */
+  copyGeneral(): Registers {
+    const copy = new Uint32Array(Cpu.FILTER_READ >> 2);
+    copy.set(this.words.subarray(0, Cpu.CC_RESULT >> 2));
+    return new Registers(copy.buffer, 0);
+  }
+
+  /** Copies the architectural state out, and in again. */
+  save(thread: Uint32Array): void {
+    thread.set(this.words.subarray(0, thread.length));
+  }
+
+  load(thread: Uint32Array): void {
+    this.words.set(thread);
+  }
+
   /** Current privilege level, 0 or 3. */
   set privilege(level: 0 | 3) {
     this.words[Cpu.CPL >> 2] = level;

@@ -13,6 +13,7 @@ import type { Kernel } from '../../../../init/kernel.ts';
 import { sysExit, sysExitGroup } from '../../../../kernel/exit-syscalls.ts';
 import { sysSetTidAddress } from '../../../../kernel/fork.ts';
 import { sysFutex } from '../../../../kernel/futex/syscalls.ts';
+import { sysGetrlimit, sysPrlimit64, sysSetrlimit } from '../../../../kernel/rlimit.ts';
 import { sysRseq, sysSetRobustList } from '../../../../kernel/rseq.ts';
 import { sysSchedYield } from '../../../../kernel/sched/yield.ts';
 import {
@@ -26,11 +27,9 @@ import {
   sysGetcpu,
   sysGetpid,
   sysGetppid,
-  sysGetrlimit,
   sysGettid,
   sysGetuid,
   sysNewuname,
-  sysPrlimit64,
   sysSysinfo,
 } from '../../../../kernel/sys.ts';
 import {
@@ -39,13 +38,25 @@ import {
   sysGettimeofday,
   sysTime,
 } from '../../../../kernel/time/posix-timers.ts';
+import { sysMembarrier } from '../../../../kernel/sched/membarrier.ts';
+import { sysMincore } from '../../../../mm/mincore.ts';
+import {
+  sysMlock,
+  sysMlock2,
+  sysMlockall,
+  sysMunlock,
+  sysMunlockall,
+} from '../../../../mm/mlock.ts';
+import { sysMremap } from '../../../../mm/mremap.ts';
+import { sysMsync } from '../../../../mm/msync.ts';
 import { sysBrk, sysMadvise, sysMmap, sysMprotect, sysMunmap } from '../../../../mm/syscalls.ts';
 import { sysArchPrctl } from '../../kernel/process_64.ts';
+import type { Sleeping } from '../../../../include/linux/sched.ts';
 import type { SyscallArguments } from '../syscall-arguments.ts';
 import { argumentsOf, type SyscallArgument } from './syscall-64.ts';
 
-/** A plain function cannot sleep; calls that may will be generators. */
-export type SyscallHandler = (kernel: Kernel, args: SyscallArguments) => number;
+/** A call that may sleep returns a generator; it must read its arguments before it yields. */
+export type SyscallHandler = (kernel: Kernel, args: SyscallArguments) => number | Sleeping<number>;
 
 export type SyscallSupport = 'full' | 'partial' | 'none';
 
@@ -97,19 +108,29 @@ const HANDLERS: Partial<Record<SyscallName, Handled>> = {
   ioctl: [sysIoctl, 'every request: nothing is a terminal or a device with controls'],
   readlink: [sysReadlink, 'links other than /proc/self/exe'],
   readlinkat: [sysReadlinkat, 'links other than /proc/self/exe'],
-  mmap: [sysMmap, 'writable shared files, MAP_LOCKED, MAP_POPULATE, huge pages'],
+  mmap: [sysMmap, 'protection keys, huge pages other than 2 MiB'],
+  mremap: [sysMremap, 'pages of the huge page pool'],
+  mincore: [sysMincore],
+  msync: [sysMsync],
+  mlock: [sysMlock],
+  mlock2: [sysMlock2],
+  munlock: [sysMunlock],
+  mlockall: [sysMlockall],
+  munlockall: [sysMunlockall],
+  membarrier: [sysMembarrier, 'restartable sequences are not aborted'],
   munmap: [sysMunmap],
   mprotect: [sysMprotect],
   brk: [sysBrk],
-  madvise: [sysMadvise, 'advice other than DONTNEED and FREE is checked and ignored'],
+  madvise: [sysMadvise, 'poisoning; nothing is reclaimed or merged'],
   exit: [sysExit, 'threads: it ends the process'],
   exit_group: [sysExitGroup],
   arch_prctl: [sysArchPrctl, 'cpuid faulting, XSTATE permissions'],
   set_tid_address: [sysSetTidAddress],
   set_robust_list: [sysSetRobustList],
   rseq: [sysRseq, 'aborting sequences: nothing interrupts them'],
-  prlimit64: [sysPrlimit64, 'setting limits, other processes'],
+  prlimit64: [sysPrlimit64, 'other processes'],
   getrlimit: [sysGetrlimit],
+  setrlimit: [sysSetrlimit],
   getrandom: [sysGetrandom],
   uname: [sysNewuname],
   sysinfo: [sysSysinfo, 'loads are zero'],
