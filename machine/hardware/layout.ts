@@ -189,6 +189,17 @@ export const enum Records {
   REGIONS_MAX = 0x10000,
 }
 
+/** Cpu.JUMP_CACHE: where translated code begins, by address; direct-mapped. */
+export const enum JumpTable {
+  ENTRIES = 4096,
+  /** Offsets in an entry: i64 address, i32 slot of the function table. */
+  ADDRESS = 0,
+  SLOT = 8,
+  ENTRY_SHIFT = 4,
+  /** An entry's index: (address ^ address >> HASH_SHIFT) modulo ENTRIES, of the low 32 bits. */
+  HASH_SHIFT = 12,
+}
+
 /** What a translated region contains, for the accounts; i32 each. */
 export const enum RegionList {
   /** Index of its byte in Cpu.REGION_FLAGS. */

@@ -5,7 +5,8 @@
  */
 import { BlockCode, BlockTable, OpWord, Slot } from '../cpu/bytecode';
 import { Op, Width } from '../cpu/ir';
-import { BlockRecord, Cpu, ExitReason } from '../layout';
+import { Mxcsr } from '../cpu/float-op';
+import { BlockRecord, Cpu, ExitReason, JumpTable } from '../layout';
 import {
   bitsOf,
   define,
@@ -113,11 +114,38 @@ function raise(cpu: usize, code: usize, word: usize, vector: i32): void {
     leave(cpu, code, ExitReason.UNKNOWN_BLOCK);
     return 0;
   }
-  if (load<i32>(target, BlockCode.EXECUTIONS) >= load<i32>(target, BlockCode.THRESHOLD)) {
+  if (load<i32>(target, BlockCode.EXECUTIONS) < load<i32>(target, BlockCode.THRESHOLD)) return target;
+  if (load<i32>(target, BlockCode.THRESHOLD) == 0) return runRegion(cpu, code, next);
+  leave(cpu, code, ExitReason.DISPATCH);
+  return 0;
+}
+
+/** Translated code assumes that SIMD exceptions are masked. */
+@inline function mayRunRegions(cpu: usize): bool {
+  return (load<i32>(cpu, Cpu.MXCSR) & Mxcsr.MASKS) == Mxcsr.MASKS;
+}
+
+/** Runs the region that begins at `address`. Returns the code to interpret after it, or 0 to leave. */
+function runRegion(cpu: usize, code: usize, address: u64): usize {
+  const low = <u32>address;
+  const index = (low ^ (low >> JumpTable.HASH_SHIFT)) & (JumpTable.ENTRIES - 1);
+  const entry = <usize>load<u32>(cpu, Cpu.JUMP_CACHE) + (<usize>index << JumpTable.ENTRY_SHIFT);
+  if (load<u64>(entry, JumpTable.ADDRESS) != address || !mayRunRegions(cpu)) {
     leave(cpu, code, ExitReason.DISPATCH);
     return 0;
   }
-  return target;
+  const reason = call_indirect<i32>(load<u32>(entry, JumpTable.SLOT), <i32>cpu);
+  if (reason == ExitReason.DISPATCH) {
+    const target = lookUp(cpu, load<u64>(cpu, Cpu.RIP));
+    if (
+      target != 0 &&
+      load<i32>(target, BlockCode.EXECUTIONS) < load<i32>(target, BlockCode.THRESHOLD)
+    ) {
+      return target;
+    }
+  }
+  store<i32>(cpu, reason, Cpu.EXIT_REASON);
+  return 0;
 }
 
 /** Ends a block by leaving with `reason` after its accounting. */

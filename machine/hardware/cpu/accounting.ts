@@ -32,6 +32,8 @@ export const STALL_CAUSES: readonly Cause[] = [
 
 const RECORD_SHIFT = Math.log2(BlockRecord.BYTES);
 const TWO_32 = 2 ** 32;
+/** Programs end without anybody asking for counts; those that write code must not fill memory. */
+const REMOVED_MAX = 1 << 14;
 
 /** The part of the core that knows which records have changed. */
 export interface HarvestCore {
@@ -77,6 +79,8 @@ export class Accounting {
   private readonly scratch = new Float64Array(Stall.COUNT);
   /** Executions by address of code that no longer exists. */
   private readonly retired = new Map<bigint, number>();
+  /** Blocks that no longer exist and are not in `retired` yet. */
+  private readonly removed: AccountedBlock[] = [];
   /** Instructions retired in user mode so far, as far as harvested. */
   instructions = 0;
 
@@ -105,9 +109,8 @@ export class Accounting {
 
   /** Takes back a record that has been harvested; its counts stay in the totals. */
   remove(block: AccountedBlock): void {
-    for (const [address, count] of countsOf(block)) {
-      this.retired.set(address, (this.retired.get(address) ?? 0) + count);
-    }
+    if (block.executions !== 0 || block.faultsAfter !== undefined) this.removed.push(block);
+    if (this.removed.length >= REMOVED_MAX) this.addRemoved();
     const index = (block.record - Cpu.RECORDS) >> RECORD_SHIFT;
     this.blocks[index] = undefined;
     this.freeRecords.push(index);
@@ -168,8 +171,18 @@ export class Accounting {
     pending.length = 0;
   }
 
+  private addRemoved(): void {
+    for (const block of this.removed) {
+      for (const [address, count] of countsOf(block)) {
+        this.retired.set(address, (this.retired.get(address) ?? 0) + count);
+      }
+    }
+    this.removed.length = 0;
+  }
+
   /** Executions of every instruction address so far, as far as harvested. */
   instructionCounts(): Map<bigint, number> {
+    this.addRemoved();
     const counts = new Map(this.retired);
     for (const block of this.blocks) {
       if (block === undefined) continue;

@@ -8,18 +8,16 @@
  */
 import { assert } from '../../core/assert.ts';
 import { RegionList } from '../layout.ts';
-import { JumpCache } from '../jit/jump-cache.ts';
 import type { TimedBlock } from '../jit/region-context.ts';
 import type { LinearMemory } from '../memory/linear-memory.ts';
 import type { AccountedBlock, Accounting } from './accounting.ts';
-import { BlockTable } from './bytecode.ts';
-import { encodeBlock, encodedBytes, InterpreterTable, setThreshold } from './encode.ts';
+import { encodeBlock, encodedBytes, setThreshold } from './encode.ts';
 import type { IrBlock } from './ir.ts';
+import { TablePool, type SpaceTables } from './space-tables.ts';
 import type { BlockTiming } from './timing.ts';
 
 /** Room for bytecode, unless asked otherwise. */
 export const CODE_BYTES_DEFAULT = 24 << 20;
-const TABLE_SETS = 1024;
 const PAGE_BYTES = 4096;
 
 /** Blocks translated together. */
@@ -53,30 +51,15 @@ export class CodeSpace {
   readonly single = new Map<bigint, CodeBlock>();
   /** Blocks by virtual page number, under each page that they touch. */
   readonly byPage = new Map<number, Set<CodeBlock>>();
-  readonly table: InterpreterTable;
-  readonly jumps: JumpCache;
+  /** Present while a CPU is in the space, and as long after as nobody else needs them. */
+  tables: SpaceTables | undefined;
 
-  constructor(
-    readonly id: number,
-    linear: LinearMemory,
-    tableAt: number,
-    jumpsAt: number,
-  ) {
-    this.table = new InterpreterTable(linear.data, tableAt, TABLE_SETS);
-    this.jumps = new JumpCache(linear, jumpsAt);
-  }
-}
-
-/** Where a code space keeps its tables; handed on when the space goes. */
-interface SpaceTables {
-  readonly tableAt: number;
-  readonly jumpsAt: number;
+  constructor(readonly id: number) {}
 }
 
 export class CodeCache {
   private readonly spaces = new Map<number, CodeSpace>();
-  private readonly tables = new Map<CodeSpace, SpaceTables>();
-  private readonly freeTables: SpaceTables[] = [];
+  private readonly pool: TablePool;
   private readonly byPage = new Map<number, Set<CodeBlock>>();
   private readonly codeBase: number;
   private codeNext: number;
@@ -89,23 +72,19 @@ export class CodeCache {
     private readonly onDropRegion: (region: CodeRegion) => void,
     private readonly codeBytes: number,
   ) {
+    this.pool = new TablePool(linear);
     this.codeBase = linear.arena.allocate(codeBytes);
     this.codeNext = this.codeBase;
   }
 
-  /** The code space `id`, empty at first. */
-  space(id: number): CodeSpace {
+  /** The code space `id`, empty at first, with tables; `running` are those that CPUs are in. */
+  space(id: number, running: readonly CodeSpace[]): CodeSpace {
     let space = this.spaces.get(id);
     if (space === undefined) {
-      const { arena } = this.linear;
-      const tables = this.freeTables.pop() ?? {
-        tableAt: arena.allocate(TABLE_SETS * BlockTable.SET_BYTES, BlockTable.SET_BYTES),
-        jumpsAt: arena.allocate(JumpCache.BYTES),
-      };
-      space = new CodeSpace(id, this.linear, tables.tableAt, tables.jumpsAt);
+      space = new CodeSpace(id);
       this.spaces.set(id, space);
-      this.tables.set(space, tables);
     }
+    space.tables ??= this.pool.take(this.spaces.values(), running);
     return space;
   }
 
@@ -177,7 +156,7 @@ export class CodeCache {
   publish(block: CodeBlock): void {
     const { space } = block;
     space.blocks.set(block.address, block);
-    space.table.insert(block.address, block.code);
+    space.tables?.table.insert(block.address, block.code);
   }
 
   setThreshold(block: CodeBlock, threshold: number): void {
@@ -190,7 +169,7 @@ export class CodeCache {
     head.region = region;
     for (const block of region.blocks) block.regions.add(region);
     setThreshold(this.linear.data, head.code, 0);
-    head.space.jumps.set(head.address, region.slot);
+    head.space.tables?.jumps.set(head.address, region.slot);
   }
 
   hasSpace(id: number): boolean {
@@ -226,17 +205,14 @@ export class CodeCache {
     for (const block of everyBlock(space)) this.drop(block);
     this.forgetRegions();
     this.spaces.delete(id);
-    const tables = this.tables.get(space);
-    if (tables !== undefined) this.freeTables.push(tables);
-    this.tables.delete(space);
+    if (space.tables !== undefined) this.pool.giveBack(space.tables);
   }
 
   /** Drops all code of all spaces. Records must have been harvested. */
   clear(): void {
     for (const space of this.spaces.values()) {
       for (const block of everyBlock(space)) this.drop(block);
-      space.table.clear();
-      space.jumps.clear();
+      space.tables?.clear();
     }
     this.forgetRegions();
     this.codeNext = this.codeBase;
@@ -250,8 +226,8 @@ export class CodeCache {
       space.single.delete(block.address);
     } else {
       space.blocks.delete(block.address);
-      space.table.remove(block.address);
-      space.jumps.delete(block.address);
+      space.tables?.table.remove(block.address);
+      space.tables?.jumps.delete(block.address);
     }
     for (const page of block.pages) leave(this.byPage, page, block);
     for (const page of virtualPages(block)) leave(space.byPage, page, block);
@@ -264,7 +240,7 @@ export class CodeCache {
       if (head.region !== region) continue;
       head.region = undefined;
       for (const block of blocks) block.regions.delete(region);
-      head.space.jumps.delete(head.address);
+      head.space.tables?.jumps.delete(head.address);
       setThreshold(this.linear.data, head.code, head.threshold);
       this.onDropRegion(region);
     }

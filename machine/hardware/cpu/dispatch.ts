@@ -48,11 +48,13 @@ export interface ProcessorOptions {
 }
 
 /** Executions after which a block waits to be translated, and after which it waits no longer. */
-const WARM = 48;
-const HOT = 192;
+const WARM = 500;
+const HOT = 2000;
 /** The same for blocks that a region already contains, but not at its entry. */
-const WARM_INSIDE = 1024;
-const HOT_INSIDE = 2048;
+const WARM_INSIDE = 4096;
+const HOT_INSIDE = 8192;
+/** Blocks that were executed less than this stay out of regions. */
+const COLD = 100;
 /** So many waiting blocks make a batch. */
 const BATCH_BLOCKS = 16;
 
@@ -112,12 +114,10 @@ export class Processor implements ExecutionContext, CodeSpaces {
   }
 
   switchCodeSpace(cpu: number, id: number): void {
-    const space = this.cache.space(id);
+    const space = this.cache.space(id, this.spaces);
     if (this.spaces[cpu] === space) return;
-    const block = this.linear.cpuBlock(cpu);
     this.spaces[cpu] = space;
-    space.table.attach(block);
-    this.linear.i32[(block + Cpu.JUMP_CACHE) >> 2] = space.jumps.address;
+    space.tables?.attach(this.linear.cpuBlock(cpu));
   }
 
   dropCodeSpace(id: number): void {
@@ -214,11 +214,11 @@ export class Processor implements ExecutionContext, CodeSpaces {
     try {
       // Translated code does not look for unmasked exceptions.
       if (block.region !== undefined && masks === (Mxcsr.MASKS as number)) {
-        block.space.jumps.set(rip, block.region.slot);
+        block.space.tables?.jumps.set(rip, block.region.slot);
         return this.compiler.enter(cpuBlock, block.region.slot);
       }
       // The interpreter's table is a cache, which may have forgotten the block.
-      block.space.table.insert(rip, block.code);
+      block.space.tables?.table.insert(rip, block.code);
       this.core.interpret(cpuBlock, block.code);
     } catch (error) {
       if (!(error instanceof WebAssembly.RuntimeError)) throw error;
@@ -323,7 +323,7 @@ export class Processor implements ExecutionContext, CodeSpaces {
       return;
     }
     if (this.options.tier !== 'auto') return;
-    const executed = this.linear.i32[(block.code + BlockCode.EXECUTIONS) >> 2];
+    const executed = this.executions(block);
     if (executed < block.threshold) return;
     const inside = block.regions.size > 0;
     const hot = inside ? HOT_INSIDE : HOT;
@@ -339,6 +339,11 @@ export class Processor implements ExecutionContext, CodeSpaces {
     const heads = this.waiting.filter((head) => head.space.blocks.get(head.address) === head);
     this.waiting.length = 0;
     this.translate([...new Set(heads)]);
+  }
+
+  /** How often the interpreter has executed a block. */
+  private executions(block: CodeBlock): number {
+    return this.linear.i32[(block.code + BlockCode.EXECUTIONS) >> 2];
   }
 
   /** Forms a region at each head and compiles them in one module; drops all code if there is no room. */
@@ -371,8 +376,9 @@ export class Processor implements ExecutionContext, CodeSpaces {
   /** The block at `address` if a region at `head` may contain it. */
   private candidate(head: CodeBlock, address: bigint): CodeBlock | undefined {
     const block = head.space.blocks.get(address);
+    if (block === undefined || this.executions(block) < COLD) return undefined;
     // A region that contains the head is entered instead of being copied.
-    if (block?.region?.blocks.includes(head) === true) return undefined;
+    if (block.region?.blocks.includes(head) === true) return undefined;
     return block;
   }
 

@@ -10,7 +10,8 @@ import { supportModule, type SupportExports } from './support.ts';
 import { translateRegion, type TranslationRegion } from './translate.ts';
 import { encodeModule } from './wasm-encoder.ts';
 
-const TABLE_INITIAL = 1024;
+/** The table grows by at least so many slots. */
+const TABLE_GROWTH = 1024;
 /** Slots in all; the dispatcher starts over before it runs out. */
 const REGIONS_MAX: number = Records.REGIONS_MAX;
 
@@ -24,14 +25,19 @@ export class RegionCompiler {
   readonly table: WebAssembly.Table;
   private readonly support: SupportExports;
   private readonly imports: Record<string, WebAssembly.ImportValue>;
-  private next = 0;
+  /** What comes before is the core's. */
+  private readonly first: number;
+  private next: number;
 
   constructor(
     memory: WebAssembly.Memory,
     core: Readonly<Record<string, unknown>>,
     private readonly options: TranslationOptions,
   ) {
-    this.table = new WebAssembly.Table({ element: 'anyfunc', initial: TABLE_INITIAL });
+    // The core's own table, so that the interpreter can go on in a region.
+    this.table = core['table'] as WebAssembly.Table;
+    this.first = this.table.length;
+    this.next = this.first;
     const basis = { memory, table: this.table };
     const module = new WebAssembly.Module(supportModule());
     const instance = new WebAssembly.Instance(module, { env: basis });
@@ -60,7 +66,7 @@ export class RegionCompiler {
     this.next += regions.length;
     assert(this.next <= REGIONS_MAX, 'the function table has room');
     if (this.next > this.table.length) {
-      this.table.grow(Math.max(this.table.length, this.next - this.table.length));
+      this.table.grow(Math.max(this.table.length, TABLE_GROWTH));
     }
     const functions = regions.map((region) => ({
       type: REGION_TYPE,
@@ -82,7 +88,7 @@ export class RegionCompiler {
 
   /** Drops every region; slots are given out from the first again. */
   reset(): void {
-    for (let slot = 0; slot < this.next; slot++) this.table.set(slot, null);
-    this.next = 0;
+    for (let slot = this.first; slot < this.next; slot++) this.table.set(slot, null);
+    this.next = this.first;
   }
 }

@@ -8,7 +8,7 @@
  */
 import { assert } from '../../core/assert.ts';
 import { JumpKind, Op, type IrOp } from '../cpu/ir.ts';
-import { BlockRecord, Cpu, ExitReason } from '../layout.ts';
+import { BlockRecord, Cpu, ExitReason, JumpTable } from '../layout.ts';
 import { INTEGER_VALUES, getState, setRegister, setState } from './arithmetic.ts';
 import { BlockEmitter, type ValueEmitter } from './block-emitter.ts';
 import { CALL_OPS } from './calls.ts';
@@ -184,7 +184,7 @@ class RegionTranslator {
     w.end();
     JumpCache.pushEntry(w, region.pc);
     w.localTee(region.slot);
-    w.memory(Wasm.I64_LOAD, JumpCache.ADDRESS);
+    w.memory(Wasm.I64_LOAD, JumpTable.ADDRESS);
     w.localGet(region.pc);
     w.u8(Wasm.I64_NE);
     w.if();
@@ -193,7 +193,7 @@ class RegionTranslator {
     w.end();
     w.localGet(CPU_LOCAL);
     w.localGet(region.slot);
-    w.memory(Wasm.I32_LOAD, JumpCache.SLOT);
+    w.memory(Wasm.I32_LOAD, JumpTable.SLOT);
     w.u8(Wasm.RETURN_CALL_INDIRECT);
     w.unsigned(INDIRECT_TYPE_INDEX);
     w.unsigned(0);

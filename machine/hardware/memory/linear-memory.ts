@@ -6,7 +6,7 @@ const WASM_PAGE_BYTES = 0x10000;
 const PAGE_BYTES = 0x1000;
 /** 2^32 less one page: the largest WebAssembly memory whose size is itself a 32-bit number. */
 const LINEAR_BYTES_MAX = 0xffff0000;
-const ARENA_BYTES_DEFAULT = 64 << 20;
+const ARENA_BYTES_DEFAULT = 96 << 20;
 
 export interface LinearMemoryOptions {
   readonly cpus: number;
