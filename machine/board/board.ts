@@ -53,6 +53,22 @@ export interface InstructionCost {
   readonly serializing?: boolean;
 }
 
+/** The branch predictor. Sizes are powers of two. */
+export interface BranchPredictorSpec {
+  /** Contexts of conditional branches that it can tell apart. */
+  readonly historyEntries: number;
+  /** Contexts of indirect branches whose targets it keeps. */
+  readonly targetEntries: number;
+  readonly returnStackEntries: number;
+  /** Where the sizes come from. */
+  readonly sizesSource: string;
+  /**
+   * Cycles from the resolution of a mispredicted branch until the core is busy again; the time that
+   * the resolution takes comes on top and follows from the code before the branch.
+   */
+  readonly refillCycles: Figure;
+}
+
 export interface CoreSpec {
   readonly coreMHz: number;
   readonly tscMHz: number;
@@ -62,6 +78,8 @@ export interface CoreSpec {
   readonly instructions: Readonly<Record<string, InstructionCost>>;
   readonly default: InstructionCost;
   readonly instructionsSource: string;
+  /** Absent: branches are always predicted. */
+  readonly predictor?: BranchPredictorSpec;
 }
 
 /** Hardware primitives that the kernel model charges. All in core cycles. */

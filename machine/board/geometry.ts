@@ -1,7 +1,8 @@
-/** Turns a board's memory figures (cycles) into what the memory model takes (ticks). */
+/** Turns a board's memory and predictor figures (cycles) into what the hardware takes (ticks). */
 import { ticksFromCycles } from '../core/units.ts';
 import type { CacheGeometry, MemoryGeometry, TlbGeometry } from '../hardware/memory/model-setup.ts';
-import type { CacheSpec, MemorySpec, TlbSpec } from './board.ts';
+import type { PredictorSpec } from '../hardware/cpu/predictor.ts';
+import type { CacheSpec, CoreSpec, MemorySpec, TlbSpec } from './board.ts';
 
 function cache(spec: CacheSpec): CacheGeometry {
   return { bytes: spec.bytes, ways: spec.ways, ticks: ticksFromCycles(spec.extraCycles.value) };
@@ -9,6 +10,13 @@ function cache(spec: CacheSpec): CacheGeometry {
 
 function tlb(spec: TlbSpec): TlbGeometry {
   return { entries: spec.entries, ways: spec.ways, ticks: ticksFromCycles(spec.extraCycles.value) };
+}
+
+export function predictorSpec({ predictor }: CoreSpec): PredictorSpec | undefined {
+  if (predictor === undefined) return undefined;
+  const { historyEntries, targetEntries, returnStackEntries, refillCycles } = predictor;
+  const refillTicks = ticksFromCycles(refillCycles.value);
+  return { historyEntries, targetEntries, returnStackEntries, refillTicks };
 }
 
 export function memoryGeometry(spec: MemorySpec): MemoryGeometry {

@@ -21,7 +21,7 @@ import { startKernel, type RunningKernel } from '../linux/init/main.ts';
 import { resolveConfig, type ConfigError } from '../linux/init/params.ts';
 import type { CoreSpec } from './board.ts';
 import { countersOf } from './counters.ts';
-import { memoryGeometry } from './geometry.ts';
+import { memoryGeometry, predictorSpec } from './geometry.ts';
 import type { MachineOptions, MachineRefusal, MachineResult, TaskRow } from './machine-api.ts';
 import { signalReport } from './signal-report.ts';
 import { functionsOf, UserSymbols, type LoadedModule } from './user-symbols.ts';
@@ -87,7 +87,9 @@ class Machine {
     this.hierarchy = new MemoryHierarchy(linear, memoryGeometry(board.memory), { filter });
     const timer = new BlockTimer(board.core);
     const timing = timer.time.bind(timer);
-    this.processor = new Processor(linear, this.hierarchy, { tier, filter, timing });
+    const predictor = predictorSpec(board.core);
+    const processing = { tier, filter, timing, predictor };
+    this.processor = new Processor(linear, this.hierarchy, processing);
     this.ledger = new Ledger(cpus);
     this.tids = new Array<number>(cpus).fill(0);
     for (let cpu = 0; cpu < cpus; cpu++) setUpCpu(linear, cpu, board.core);
@@ -149,7 +151,7 @@ class Machine {
       kernelInstructions:
         ledger.rows.reduce((sum, row) => sum + row.instructions, 0) - processor.instructions,
       configuration: Object.fromEntries(this.config.words.map(({ word, value }) => [word, value])),
-      counters: countersOf(this.hierarchy, clocks.length),
+      counters: countersOf(this.hierarchy, processor, clocks.length),
       warnings: kernel.warnings,
       loadBias,
       instructionCounts: () => processor.instructionCounts(),

@@ -22,6 +22,17 @@ export const SKYLAKE: Board = {
     instructions: SKYLAKE_INSTRUCTIONS,
     default: { throughput: 0.25, latency: 1 },
     instructionsSource: SKYLAKE_INSTRUCTIONS_SOURCE,
+    predictor: {
+      historyEntries: 1 << 15,
+      targetEntries: 1 << 11,
+      returnStackEntries: 16,
+      sizesSource: 'return stack: Agner Fog, microarchitecture; the others are assumed',
+      refillCycles: figure(
+        14,
+        0.2,
+        '7-cpu.com, Skylake-X: 14 cycles for a mispredicted branch; less than Agner Fog, microarchitecture: 15 to 20',
+      ),
+    },
   },
   memory: {
     bytes: 1 << 30,

@@ -158,6 +158,14 @@ export const enum Cpu {
   REQUESTED = 0x348,
   /** i64: clock at which this CPU last counted an access with `lock`; see assembly/coherence.ts. */
   LOCK_COUNTED = 0x350,
+  /** Branch prediction (cpu/predictor-layout.ts): i32 address of the tables, or 0 for none. */
+  PREDICTOR = 0x360,
+  /** i32: offset in the return stack of the address pushed last. */
+  RETURN_TOP = 0x364,
+  /** i64: outcomes of the last branches, the newest lowest; targets of indirect ones enter too. */
+  BRANCH_HISTORY = 0x368,
+  /** i32: ticks from the resolution of a mispredicted branch to the first instruction after it. */
+  REFILL_TICKS = 0x370,
 
   // Inline filters: ENTRIES x { i64 virtual line, i32 host - virtual delta, i32 0 }. A line is the
   // address shifted right logically: with an arithmetic shift -1, an empty entry, would match. ---

@@ -22,6 +22,8 @@ export interface PathCount {
   readonly branches: number;
   /** Distinct 64-byte lines of kernel data, by virtual address. */
   readonly dataLines: number;
+  /** The functions that ran. */
+  readonly functions: readonly string[];
 }
 
 /** First address of the kernel's half, in units of 2^32. */
@@ -82,14 +84,17 @@ type Result = Extract<ReturnType<typeof runMachine>, { kind: 'result' }>;
 /** Interrupts that nobody asked for are left out, as they were in the real kernel's counts. */
 function countPhase({ ledger, symbols }: Result, name: string, dataLines: number): PathCount {
   const window = ledger.windows.findIndex((each) => each.name === name);
+  const functions: string[] = [];
   let instructions = 0;
   let branches = 0;
   for (const row of ledger.rows) {
     if (row.window !== window || row.context !== Context.KERNEL) continue;
     instructions += row.instructions;
-    branches += row.instructions * branchDensity(symbols.at(row.symbol).name);
+    const { name: fn } = symbols.at(row.symbol);
+    functions.push(fn);
+    branches += row.instructions * branchDensity(fn);
   }
-  return { instructions, branches: Math.round(branches), dataLines };
+  return { instructions, branches: Math.round(branches), dataLines, functions };
 }
 
 function mostFrequent(counts: readonly PathCount[]): PathCount {

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { parseCsv } from '../csv.ts';
 import { datasetPath } from '../data-folder.ts';
-import { BOOTS, type Boot, countOperation, type PathCount } from './count.ts';
+import { BOOTS, type Boot, countOperation } from './count.ts';
 import type { PathOperation } from './operation.ts';
 import { CALLS } from './operations/calls.ts';
 import { FILES } from './operations/files.ts';
@@ -12,7 +12,13 @@ import { TASKS } from './operations/tasks.ts';
 
 export const DATASET = 'linux-6.1-paths/summary.csv';
 
-const OPERATIONS: readonly PathOperation[] = [...CALLS, ...FILES, ...MEMORY, ...TASKS, ...IO_URING];
+export const OPERATIONS: readonly PathOperation[] = [
+  ...CALLS,
+  ...FILES,
+  ...MEMORY,
+  ...TASKS,
+  ...IO_URING,
+];
 
 const INSTRUCTION_COLUMNS: Readonly<Record<Boot, string>> = {
   off: 'kernel_insns_off',
@@ -29,12 +35,15 @@ export const THRESHOLDS = {
 
 export type Measure = keyof typeof THRESHOLDS;
 
+/** A count of the model, without the functions behind it. */
+export type CountedPath = Readonly<Record<Measure, number>>;
+
 export interface PathRow {
   readonly operation: string;
   readonly boot: Boot;
   /** The real kernel; branches and lines were counted in boot `off` alone. */
   readonly real: Readonly<Record<Measure, number>>;
-  readonly model: PathCount | null;
+  readonly model: CountedPath | null;
   /** Why there is no figure. */
   readonly reason: string;
 }
@@ -82,6 +91,8 @@ export function validatePaths({ boots, filter, onOperation }: PathOptions): Path
   return { dataset: DATASET, rows, summaries, untried, ok };
 }
 
+const NONE: CountedPath = { instructions: 0, branches: 0, dataLines: 0 };
+
 function compare(
   operation: PathOperation,
   boot: Boot,
@@ -95,11 +106,12 @@ function compare(
   };
   const counted = countOperation(operation, boot);
   const failed = 'reason' in counted;
+  const { instructions, branches, dataLines } = failed ? NONE : counted;
   return {
     operation: operation.name,
     boot,
     real,
-    model: failed ? null : counted,
+    model: failed ? null : { instructions, branches, dataLines },
     reason: failed ? counted.reason : '',
   };
 }

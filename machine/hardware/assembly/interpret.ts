@@ -4,7 +4,7 @@
  * the translator is checked against it.
  */
 import { BlockCode, BlockTable, OpWord, Slot } from '../cpu/bytecode';
-import { Op, Width } from '../cpu/ir';
+import { JumpKind, Op, Width } from '../cpu/ir';
 import { Mxcsr } from '../cpu/float-op';
 import { BlockRecord, Cpu, ExitReason, JumpTable } from '../layout';
 import {
@@ -40,6 +40,7 @@ import { floatVector } from './float-vector';
 import { fetchLines, lockable, readable, writable, written } from './guest-memory';
 import { touchRecord } from './harvest';
 import { call } from './interpret-call';
+import { branch, indirect, popReturn, pushReturn } from './predict';
 import { bitmask, shuffle, vectorOp, vectorShift } from './vector';
 
 const VECTOR_GENERAL_PROTECTION: i32 = 13;
@@ -176,6 +177,19 @@ export function interpret(cpu: usize, entry: usize): void {
     }
     code = runBlock(cpu, code, record);
   }
+}
+
+/** Prediction of the indirect jump, call or return in op `word`. */
+function predictIndirect(cpu: usize, code: usize, word: usize, record: i32): void {
+  const target = operandA(word);
+  const resolve = load<i32>(code, BlockCode.RESOLVE);
+  const kind = immediate(word);
+  if (kind == JumpKind.RETURN) {
+    popReturn(cpu, target, record, resolve);
+    return;
+  }
+  indirect(cpu, load<i64>(code, BlockCode.KEY), target, record, resolve);
+  if (kind == JumpKind.CALL) pushReturn(cpu, secondImmediate(word));
 }
 
 /** Executes one block. Returns the code of the next, or 0 to leave. */
@@ -449,14 +463,15 @@ function runBlock(cpu: usize, code: usize, record: usize): usize {
         }
         break;
       case Op.Jump:
+        if (secondImmediate(word) != 0) pushReturn(cpu, secondImmediate(word));
         return finish(cpu, code, immediate(word));
-      case Op.Branch:
-        return finish(
-          cpu,
-          code,
-          operandA(word) != 0 ? immediate(word) : secondImmediate(word),
-        );
+      case Op.Branch: {
+        const taken = operandA(word) != 0;
+        branch(cpu, load<i64>(code, BlockCode.KEY), <i32>taken, <i32>record, load<i32>(code, BlockCode.RESOLVE));
+        return finish(cpu, code, taken ? immediate(word) : secondImmediate(word));
+      }
       case Op.JumpIndirect:
+        predictIndirect(cpu, code, word, <i32>record);
         return finish(cpu, code, operandA(word));
       case Op.Syscall:
         finishAndLeave(cpu, code, immediate(word), ExitReason.SYSCALL, 0);

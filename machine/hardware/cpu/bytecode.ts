@@ -31,6 +31,9 @@ export const enum BlockCode {
   THRESHOLD = 28,
   /** i32: offset of the trap table from the header. */
   TRAPS = 32,
+  /** i32: ticks until the branch at the end is resolved; i64: its key in the predictor. */
+  RESOLVE = 36,
+  KEY = 40,
   /** First op word. */
   OPS = 48,
 }

@@ -106,6 +106,7 @@ export class CodeCache {
       ir,
       timing,
       baseTicks: timing.ticks,
+      resolveTicks: timing.resolveTicks,
       record,
       executions: 0,
       faultsAfter: undefined,
@@ -121,6 +122,7 @@ export class CodeCache {
     encodeBlock(this.linear.data, code, ir, {
       record: block.record,
       ticks: timing.ticks,
+      resolveTicks: timing.resolveTicks,
       threshold,
     });
     for (const page of pages) enter(this.byPage, page, block);

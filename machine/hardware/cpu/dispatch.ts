@@ -33,6 +33,7 @@ import {
 import { THRESHOLD_NEVER } from './encode.ts';
 import { Mxcsr } from './float-op.ts';
 import { BLOCK_INSTRUCTIONS_MAX, type IrBlock } from './ir.ts';
+import { branchMisses, setUpPredictor, type PredictorSpec } from './predictor.ts';
 import type { BlockTiming } from './timing.ts';
 
 /** `translator`: every block before its first execution. `auto`: hot ones only. */
@@ -43,6 +44,8 @@ export interface ProcessorOptions {
   /** Whether translated code tests the inline filters; the hierarchy must be built alike. */
   readonly filter: boolean;
   readonly timing: (block: IrBlock) => BlockTiming;
+  /** Absent: branches cost nothing. */
+  readonly predictor?: PredictorSpec | undefined;
   /** Room for bytecode; when it is full, all code is dropped and decoded anew as it is reached. */
   readonly codeBytes?: number;
 }
@@ -102,15 +105,18 @@ export class Processor implements ExecutionContext, CodeSpaces {
       Readonly<Record<string, unknown>>;
     this.core = core;
     this.accounting = new Accounting(linear, core);
-    const { filter } = options;
+    const { filter, predictor } = options;
     const several = linear.cpus > 1;
-    this.compiler = new RegionCompiler(linear.memory, core, { filter, several });
+    this.compiler = new RegionCompiler(linear.memory, core, { filter, several, predictor });
     const codeBytes = options.codeBytes ?? CODE_BYTES_DEFAULT;
     const drop = ({ slot }: CodeRegion): void => {
       this.compiler.drop(slot);
     };
     this.cache = new CodeCache(linear, this.accounting, drop, codeBytes);
-    for (let cpu = 0; cpu < linear.cpus; cpu++) this.switchCodeSpace(cpu, NO_SPACE);
+    for (let cpu = 0; cpu < linear.cpus; cpu++) {
+      this.switchCodeSpace(cpu, NO_SPACE);
+      if (options.predictor !== undefined) setUpPredictor(linear, cpu, options.predictor);
+    }
   }
 
   switchCodeSpace(cpu: number, id: number): void {
@@ -198,6 +204,11 @@ export class Processor implements ExecutionContext, CodeSpaces {
   /** Instructions retired in user mode, up to the last settlement. */
   get instructions(): number {
     return this.accounting.instructions;
+  }
+
+  /** Branches that a CPU has mispredicted in user mode. */
+  branchMisses(cpu: number): number {
+    return branchMisses(this.linear, cpu);
   }
 
   /** One turn: from RIP until something needs the dispatcher. */

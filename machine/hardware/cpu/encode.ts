@@ -6,6 +6,7 @@ import { MachineBug } from '../../core/assert.ts';
 import { Cpu } from '../layout.ts';
 import { BlockCode, BlockTable, OpWord, Slot } from './bytecode.ts';
 import { NONE } from './ir.ts';
+import { branchKey } from './predictor.ts';
 import type { IrBlock, IrOp } from './ir.ts';
 
 /** Never leave the interpreter because the block is hot. */
@@ -21,6 +22,8 @@ export interface BlockCosts {
   readonly record: number;
   /** Base ticks of one execution. */
   readonly ticks: number;
+  /** Ticks until the branch at its end is resolved. */
+  readonly resolveTicks: number;
   /** Executions after which chaining to it exits with DISPATCH. */
   readonly threshold: number;
 }
@@ -86,6 +89,9 @@ export function encodeBlock(view: DataView, at: number, block: IrBlock, costs: B
   view.setInt32(at + BlockCode.EXECUTIONS, 0, true);
   view.setInt32(at + BlockCode.THRESHOLD, costs.threshold, true);
   view.setInt32(at + BlockCode.TRAPS, traps, true);
+  view.setInt32(at + BlockCode.RESOLVE, costs.resolveTicks, true);
+  const last = block.instructions[block.instructions.length - 1];
+  view.setBigUint64(at + BlockCode.KEY, branchKey(last.address), true);
   block.instructions.forEach((instruction, index) => {
     const entry = at + traps + index * TRAP_ENTRY_BYTES;
     view.setUint32(entry, offsets[instruction.firstOp], true);

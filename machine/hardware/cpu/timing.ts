@@ -34,6 +34,8 @@ export interface CoreTiming {
 /** Base ticks of a block, and of its first n instructions for each n up to all of them. */
 export interface BlockTiming {
   readonly ticks: Ticks;
+  /** From the block's beginning until the branch at its end is resolved. */
+  readonly resolveTicks: Ticks;
   readonly prefix: Int32Array;
 }
 
@@ -201,7 +203,8 @@ class Dataflow {
     return Math.max(ready, stored) + this.forwardLatency;
   }
 
-  private time(temp: number): number {
+  /** When the temporary of the iteration that was run last is ready. */
+  time(temp: number): number {
     return temp === NONE ? 0 : this.temps[temp];
   }
 
@@ -252,7 +255,15 @@ export class BlockTimer {
     });
     const whole = prefix[code.length];
     const chain = jumpsToItself(block) ? this.loopCycles(block, code) : 0;
-    return { ticks: Math.max(whole, ticksFromCycles(chain)), prefix };
+    const resolveTicks = ticksFromCycles(this.resolveCycles(block, code));
+    return { ticks: Math.max(whole, ticksFromCycles(chain)), resolveTicks, prefix };
+  }
+
+  /** How long what decides the last jump takes to compute, from when the block begins. */
+  private resolveCycles(block: IrBlock, code: readonly Costed[]): number {
+    const flow = new Dataflow(block, this.core);
+    flow.run(code);
+    return flow.time(block.ops[block.ops.length - 1].a);
   }
 
   private loopCycles(block: IrBlock, code: readonly Costed[]): number {

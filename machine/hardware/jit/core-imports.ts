@@ -16,6 +16,9 @@ export const enum CoreFunction {
   FLAGS_IMAGE,
   TOUCH_REGION,
   WRITE_LOCKED,
+  LEARN_BRANCH,
+  LEARN_TARGET,
+  MISPREDICTED,
   FLOAT,
   HELPERS,
 }
@@ -44,6 +47,9 @@ export const CORE_IMPORTS: readonly FunctionImport[] = [
   { name: 'flagsImage', type: FLAGS_IMAGE_TYPE },
   { name: 'touchRegion', type: { parameters: [I32, I32], results: [] } },
   { name: 'writeLocked', type: ACCESS_TYPE },
+  { name: 'learnBranch', type: { parameters: [I32, I64, I32, I64, I32, I32], results: [I32] } },
+  { name: 'learnTarget', type: { parameters: [I32, I64, I64, I64, I32, I32], results: [I32] } },
+  { name: 'mispredicted', type: { parameters: [I32, I32, I32], results: [I32] } },
   { name: 'floatVector', type: FLOAT_TYPE },
   ...HELPERS.map(({ name, args }) => ({
     name,

@@ -3,6 +3,7 @@
  * locals that hold guest state, and the labels that lead out.
  */
 import { NONE, Op, type FlagKind, type IrBlock, type Width } from '../cpu/ir.ts';
+import type { PredictorSpec } from '../cpu/predictor.ts';
 import { FloatException, FloatForm, FloatOp, Mxcsr } from '../cpu/float-op.ts';
 import { Cpu } from '../layout.ts';
 import { DOUBLE, SINGLE, type FloatLanes } from './float-forms.ts';
@@ -14,6 +15,8 @@ export interface TimedBlock {
   readonly ir: IrBlock;
   /** Ticks that one complete execution costs when everything hits. */
   readonly baseTicks: number;
+  /** Ticks until the branch at its end is resolved, if it was mispredicted. */
+  readonly resolveTicks: number;
   /** Place of the block's BlockRecord: offset from the CPU block. */
   readonly record: number;
 }
@@ -23,6 +26,8 @@ export interface TranslationOptions {
   readonly filter: boolean;
   /** True on a machine of several CPUs: an access with `lock` always takes the slow path. */
   readonly several?: boolean;
+  /** Absent: branches cost nothing. */
+  readonly predictor?: PredictorSpec | undefined;
 }
 
 /** Guest state that a region uses, and what of it it changes. Bit n is register n. */
@@ -109,6 +114,9 @@ export class RegionContext {
   readonly va: Local;
   readonly slot: Local;
   readonly host: Local;
+  /** Copy of Cpu.BRANCH_HISTORY, and the address of the predictor's tables; NONE without one. */
+  readonly history: Local = NONE;
+  readonly predictor: Local = NONE;
   readonly gpr = new Int32Array(16).fill(NONE);
   readonly xmm = new Int32Array(16).fill(NONE);
   readonly ccResult: Local = NONE;
@@ -136,6 +144,7 @@ export class RegionContext {
     this.left = w.newLocal(ValueType.I64);
     this.pc = w.newLocal(ValueType.I64);
     this.va = w.newLocal(ValueType.I64);
+    if (options.predictor !== undefined) this.history = w.newLocal(ValueType.I64);
     for (let r = 0; r < 16; r++) {
       if ((use.gprUsed >> r) & 1) this.gpr[r] = w.newLocal(ValueType.I64);
     }
@@ -148,6 +157,7 @@ export class RegionContext {
     this.slot = w.newLocal(ValueType.I32);
     this.host = w.newLocal(ValueType.I32);
     if (use.flagsUsed) this.ccOp = w.newLocal(ValueType.I32);
+    if (options.predictor !== undefined) this.predictor = w.newLocal(ValueType.I32);
     for (let r = 0; r < 16; r++) {
       if ((use.xmmUsed >> r) & 1) this.xmm[r] = w.newLocal(ValueType.V128);
     }
@@ -171,6 +181,10 @@ export class RegionContext {
   /** Loads all guest state that the region uses from the CPU block into locals. */
   loadState(): void {
     this.loadLocal(this.left, Wasm.I64_LOAD, Cpu.LEFT);
+    if (this.history !== NONE) {
+      this.loadLocal(this.history, Wasm.I64_LOAD, Cpu.BRANCH_HISTORY);
+      this.loadLocal(this.predictor, Wasm.I32_LOAD, Cpu.PREDICTOR);
+    }
     for (let r = 0; r < 16; r++) {
       if (this.gpr[r] !== NONE) this.loadLocal(this.gpr[r], Wasm.I64_LOAD, Cpu.GPR + 8 * r);
     }
@@ -218,6 +232,9 @@ export class RegionContext {
   /** Stores all guest state that the region may have changed into the CPU block. */
   storeState(): void {
     this.storeLocal(this.left, Wasm.I64_STORE, Cpu.LEFT);
+    if (this.history !== NONE) {
+      this.storeLocal(this.history, Wasm.I64_STORE, Cpu.BRANCH_HISTORY);
+    }
     for (let r = 0; r < 16; r++) {
       if ((this.use.gprChanged >> r) & 1) {
         this.storeLocal(this.gpr[r], Wasm.I64_STORE, Cpu.GPR + 8 * r);

@@ -7,7 +7,7 @@
  * cache of entry points to the next region by a tail call, or back to the dispatcher.
  */
 import { assert } from '../../core/assert.ts';
-import { JumpKind, Op, type IrOp } from '../cpu/ir.ts';
+import { JumpKind, NONE, Op, type IrOp } from '../cpu/ir.ts';
 import { BlockRecord, Cpu, ExitReason, JumpTable } from '../layout.ts';
 import { INTEGER_VALUES, getState, setRegister, setState } from './arithmetic.ts';
 import { BlockEmitter, type ValueEmitter } from './block-emitter.ts';
@@ -19,6 +19,7 @@ import { FLAG_VALUES, setFlags, setFlagsIf } from './flags.ts';
 import { JumpCache } from './jump-cache.ts';
 import { isPure } from './liveness.ts';
 import { checkFetch, MEMORY_OPS } from './memory.ts';
+import { predictBranch, predictCall, predictIndirect } from './prediction.ts';
 import {
   CPU_LOCAL,
   RegionContext,
@@ -309,7 +310,11 @@ class RegionTranslator {
     const block = this.source.blocks[node];
     // An exception's block is booked by the dispatcher, instruction by instruction.
     if (op.op !== Op.Exception) this.account(block);
-    if (op.op === Op.Branch) e.push(op.a, ValueType.I32);
+    const taken = op.op === Op.Branch ? region.acquire(ValueType.I32) : NONE;
+    if (op.op === Op.Branch) {
+      e.push(op.a, ValueType.I32);
+      w.localSet(taken);
+    }
     if (op.op === Op.JumpIndirect) {
       e.push(op.a, ValueType.I64);
       w.localSet(region.pc);
@@ -320,14 +325,17 @@ class RegionTranslator {
     this.translated[node] = 1;
     switch (op.op) {
       case Op.Jump:
+        if (op.imm2 !== 0n) predictCall(region, op.imm2);
         this.goTo(node, op.imm);
         return;
       case Op.Branch:
+        predictBranch(region, block, taken);
+        region.release(taken, ValueType.I32);
         if (op.imm === op.imm2) {
-          w.u8(Wasm.DROP);
           this.goTo(node, op.imm);
           return;
         }
+        w.localGet(taken);
         w.if();
         this.goTo(node, op.imm);
         w.else();
@@ -335,6 +343,7 @@ class RegionTranslator {
         w.end();
         return;
       case Op.JumpIndirect:
+        predictIndirect(region, block, op);
         this.goToAny(node);
         return;
       case Op.Syscall:

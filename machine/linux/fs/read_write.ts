@@ -1,200 +1,237 @@
 /**
- * read, write, writev, lseek, after Linux 6.1 fs/read_write.c. Omits: preadv and the like, splice,
- * O_APPEND (regular files are read-only).
+ * read, write and their kin, lseek, after Linux 6.1 fs/read_write.c. Omits: flags of preadv2 and
+ * pwritev2 but RWF_NOWAIT's refusal, direct I/O.
  */
-import { Cause } from '../../core/ledger/cause.ts';
-import { copyOut, readUserBytes } from '../arch/x86/lib/usercopy.ts';
 import type { SyscallArguments } from '../arch/x86/entry/syscall-arguments.ts';
-import { TASK_SIZE } from '../arch/x86/model/address-map.ts';
 import { F } from '../arch/x86/model/generated/function-ids.ts';
-import type { FileStruct } from '../include/linux/fs.ts';
+import type { FileStruct, IoResult } from '../include/linux/fs.ts';
+import type { Sleeping } from '../include/linux/sched.ts';
 import { Errno } from '../include/uapi/asm-generic/errno.ts';
+import { O } from '../include/uapi/asm-generic/fcntl.ts';
 import type { Kernel } from '../init/kernel.ts';
+import { mutexLock, mutexUnlock } from '../kernel/locking/mutex.ts';
 import { condResched } from '../kernel/sched/cond_resched.ts';
+import { inUserSpace, IovIter, iterOfVector, TRANSFER_BYTES_MAX } from '../lib/iov_iter.ts';
 import { verifyArea } from '../security/security.ts';
-import { fdget, fdgetPos } from './file.ts';
-import { pipeRead, pipeWrite } from './pipe.ts';
+import { fdget, fdgetPos, fdput } from './file.ts';
+import { isDirectory } from './inode.ts';
 
-/** MAX_RW_COUNT: what one call transfers at most. */
-const TRANSFER_BYTES_MAX = 0x7ffff000;
-const IOVECS_MAX = 1024;
-const IOVEC_BYTES = 16;
-const O_ACCMODE = 3;
-const O_WRONLY = 1;
-const O_RDONLY = 0;
-
-export function sysRead(kernel: Kernel, args: SyscallArguments): number {
+export function sysRead(kernel: Kernel, args: SyscallArguments): IoResult {
   const { cpu } = kernel;
   cpu.run(F.__x64_sys_read, 5);
-  cpu.run(F.ksys_read, 48);
   const file = fdgetPos(kernel, args.int(0));
+  cpu.run(F.ksys_read, file !== null && file.operations.stream ? 40 : 48);
   if (file === null) return -Errno.EBADF;
-  return vfsRead(kernel, file, args.unsigned(1), args.unsigned(2));
+  const iter = userIter(args.unsigned(1), args.unsigned(2));
+  return iter === null ? -Errno.EFAULT : positioned(kernel, file, iter, vfsRead);
 }
 
-export function sysWrite(kernel: Kernel, args: SyscallArguments): number {
+export function sysWrite(kernel: Kernel, args: SyscallArguments): IoResult {
   const { cpu } = kernel;
-  const fd = args.int(0);
   cpu.run(F.__x64_sys_write, 5);
-  const file = fdgetPos(kernel, fd);
-  cpu.run(F.ksys_write, file?.kind === 'pipe-out' ? 40 : 48);
+  const file = fdgetPos(kernel, args.int(0));
+  cpu.run(F.ksys_write, file !== null && file.operations.stream ? 40 : 48);
   if (file === null) return -Errno.EBADF;
-  return vfsWrite(kernel, file, args.unsigned(1), args.unsigned(2));
+  const iter = userIter(args.unsigned(1), args.unsigned(2));
+  return iter === null ? -Errno.EFAULT : positioned(kernel, file, iter, vfsWrite);
 }
 
-const inUserSpace = (address: number, length: number): boolean =>
-  address >= 0 && address + length <= TASK_SIZE;
+type Transfer = (kernel: Kernel, file: FileStruct, iter: IovIter, position: number) => IoResult;
 
-function vfsRead(kernel: Kernel, file: FileStruct, buffer: number, length: number): number {
-  const { cpu } = kernel;
-  cpu.run(F.vfs_read, 76);
-  cpu.read(file.address + 64);
-  if ((file.flags & O_ACCMODE) === O_WRONLY) return -Errno.EBADF;
+/** One range of user memory; null where it cannot be user memory. */
+function userIter(address: number, length: number): IovIter | null {
   const count = Math.min(length, TRANSFER_BYTES_MAX);
-  if (!inUserSpace(buffer, count)) return -Errno.EFAULT;
+  return inUserSpace(address, count) ? new IovIter([{ address, length: count }]) : null;
+}
+
+/** At the file's position, which moves; the file is held while the call sleeps. */
+function positioned(kernel: Kernel, file: FileStruct, iter: IovIter, transfer: Transfer): IoResult {
+  const result = transfer(kernel, file, iter, file.position);
+  if (typeof result !== 'number') return holding(kernel, file, result);
+  if (result > 0 && !file.operations.stream) file.position += result;
+  return result;
+}
+
+/** A call that sleeps holds its file, which another thread may close meanwhile. */
+function* holding(kernel: Kernel, file: FileStruct, work: Sleeping<number>): Sleeping<number> {
+  file.references++;
+  const result = yield* work;
+  if (result > 0 && !file.operations.stream) file.position += result;
+  fdput(kernel, file);
+  return result;
+}
+
+export function sysPread64(kernel: Kernel, args: SyscallArguments): IoResult {
+  kernel.cpu.run(F.__x64_sys_pread64, 44);
+  return atPosition(kernel, args, vfsRead);
+}
+
+export function sysPwrite64(kernel: Kernel, args: SyscallArguments): IoResult {
+  kernel.cpu.run(F.__x64_sys_pwrite64, 44);
+  return atPosition(kernel, args, vfsWrite);
+}
+
+function atPosition(kernel: Kernel, args: SyscallArguments, transfer: Transfer): IoResult {
+  const position = args.wide(3);
+  if (position < 0) return -Errno.EINVAL;
+  const file = fdget(kernel, args.int(0));
+  if (file === null) return -Errno.EBADF;
+  if (file.operations.stream) return -Errno.ESPIPE;
+  const iter = userIter(args.unsigned(1), args.unsigned(2));
+  return iter === null ? -Errno.EFAULT : transfer(kernel, file, iter, position);
+}
+
+export function vfsRead(
+  kernel: Kernel,
+  file: FileStruct,
+  iter: IovIter,
+  position: number,
+): IoResult {
+  const { cpu } = kernel;
+  const { operations } = file;
+  cpu.run(F.vfs_read, operations.plain ? 76 : operations.stream ? 112 : 116);
+  cpu.read(file.address + 64);
+  if ((file.flags & O.ACCMODE) === O.WRONLY) return -Errno.EBADF;
+  if (operations.read === undefined) return isDirectory(file.inode) ? -Errno.EISDIR : -Errno.EINVAL;
   verifyArea(kernel, file, true);
   cpu.indirect(1);
-  if (file.kind === 'null') {
-    cpu.run(F.read_null, 3);
-    return 0;
-  }
-  if (file.kind === 'zero') return readZero(kernel, buffer, count);
-  if (file.kind === 'pipe-in') return pipeRead(kernel, file);
-  return readRegular(kernel, file, buffer, count);
+  if (!operations.plain) cpu.run(F.__get_task_ioprio, 31);
+  return operations.read(kernel, file, iter, position);
 }
 
-/** read_zero of /dev/zero: clear_user page by page. */
-function readZero(kernel: Kernel, buffer: number, count: number): number {
+export function vfsWrite(
+  kernel: Kernel,
+  file: FileStruct,
+  iter: IovIter,
+  position: number,
+): IoResult {
   const { cpu } = kernel;
-  let done = 0;
-  while (done < count) {
-    const chunk = Math.min(count - done, 4096);
-    cpu.run(F.read_zero, 45);
-    cpu.run(F.clear_user_erms, 13);
-    cpu.charge(Cause.ZERO, Math.ceil(chunk / 64) * cpu.ticks.zeroPerLine);
-    if (copyOut(kernel, buffer + done, new Uint8Array(chunk)) < 0) return done || -Errno.EFAULT;
-    done += chunk;
-    condResched(cpu);
-  }
-  return done;
-}
-
-function readRegular(kernel: Kernel, file: FileStruct, buffer: number, count: number): number {
-  const { cpu } = kernel;
-  const bytes = file.contents?.bytes ?? new Uint8Array();
-  const available = Math.max(0, Math.min(count, bytes.length - file.position));
-  cpu.run(F.generic_file_read_iter, 28);
-  cpu.run(F.filemap_read, 112 + 53 * Math.max(1, Math.ceil(available / 4096)));
-  if (available === 0) return 0;
-  const slice = bytes.subarray(file.position, file.position + available);
-  if (copyOut(kernel, buffer, slice) < 0) return -Errno.EFAULT;
-  file.position += available;
-  return available;
-}
-
-function vfsWrite(kernel: Kernel, file: FileStruct, buffer: number, length: number): number {
-  const { cpu } = kernel;
-  const isPipe = file.kind === 'pipe-out';
-  cpu.run(F.vfs_write, isPipe ? 117 : 85);
+  const { operations } = file;
+  cpu.run(F.vfs_write, operations.plain ? 85 : operations.stream ? 117 : 139);
   cpu.stack(256, 1);
   cpu.read(file.address + 64);
-  if ((file.flags & O_ACCMODE) === O_RDONLY) return -Errno.EBADF;
-  const count = Math.min(length, TRANSFER_BYTES_MAX);
-  if (!inUserSpace(buffer, count)) return -Errno.EFAULT;
+  if ((file.flags & O.ACCMODE) === O.RDONLY) return -Errno.EBADF;
+  if (operations.write === undefined) return -Errno.EINVAL;
   verifyArea(kernel, file, false);
   cpu.indirect(1);
-  if (!isPipe) {
-    cpu.run(F.write_null, 3);
-    return count;
+  if (!operations.plain) {
+    if (!operations.stream) condResched(cpu);
+    cpu.run(F.__get_task_ioprio, 31);
   }
-  cpu.run(F.__get_task_ioprio, 31);
-  return pipeWrite(kernel, file, [{ address: buffer, length: count }]);
+  return operations.write(kernel, file, iter, position);
 }
 
-/** writev: the vectors are imported, then written as one. */
-export function sysWritev(kernel: Kernel, args: SyscallArguments): number {
-  const { cpu } = kernel;
-  cpu.run(F.__x64_sys_writev, 6);
-  cpu.run(F.do_writev, 60);
+export function sysReadv(kernel: Kernel, args: SyscallArguments): IoResult {
+  kernel.cpu.run(F.__x64_sys_readv, 6);
+  kernel.cpu.run(F.do_readv, 60);
+  return vectored(kernel, args, vfsRead);
+}
+
+export function sysWritev(kernel: Kernel, args: SyscallArguments): IoResult {
+  kernel.cpu.run(F.__x64_sys_writev, 6);
+  kernel.cpu.run(F.do_writev, 60);
+  return vectored(kernel, args, vfsWrite);
+}
+
+function vectored(kernel: Kernel, args: SyscallArguments, transfer: Transfer): IoResult {
   const file = fdgetPos(kernel, args.int(0));
   if (file === null) return -Errno.EBADF;
-  const vectors = importIovec(kernel, args.unsigned(1), args.unsigned(2));
-  if (typeof vectors === 'number') return vectors;
-  const total = vectors.reduce((sum, { length }) => sum + length, 0);
-  cpu.run(F.vfs_writev, 70);
-  cpu.run(F.do_iter_write, 80);
-  if ((file.flags & O_ACCMODE) === O_RDONLY) return -Errno.EBADF;
-  verifyArea(kernel, file, false);
-  cpu.indirect(1);
-  if (file.kind !== 'pipe-out') return total;
-  return pipeWrite(kernel, file, vectors);
+  const iter = iterOfVector(kernel, args);
+  return typeof iter === 'number' ? iter : positioned(kernel, file, iter, transfer);
 }
 
-export function sysReadv(kernel: Kernel, args: SyscallArguments): number {
-  const { cpu } = kernel;
-  cpu.run(F.__x64_sys_readv, 6);
-  cpu.run(F.do_readv, 60);
-  const file = fdgetPos(kernel, args.int(0));
+/** preadv, pwritev and, with flags, preadv2 and pwritev2 (position -1: the file's own). */
+function vectoredAt(kernel: Kernel, args: SyscallArguments, transfer: Transfer): IoResult {
+  const position = args.wide(3);
+  const file = fdget(kernel, args.int(0));
   if (file === null) return -Errno.EBADF;
-  const vectors = importIovec(kernel, args.unsigned(1), args.unsigned(2));
-  if (typeof vectors === 'number') return vectors;
-  let done = 0;
-  for (const { address, length } of vectors) {
-    const count = vfsRead(kernel, file, address, length);
-    if (count < 0) return done > 0 ? done : count;
-    done += count;
-    if (count < length) break;
-  }
-  return done;
+  if (position < 0) return -Errno.EINVAL;
+  if (file.operations.stream) return -Errno.ESPIPE;
+  const iter = iterOfVector(kernel, args);
+  return typeof iter === 'number' ? iter : transfer(kernel, file, iter, position);
 }
 
-export interface UserRange {
-  readonly address: number;
-  readonly length: number;
+export const sysPreadv = (kernel: Kernel, args: SyscallArguments): IoResult =>
+  vectoredAt(kernel, args, vfsRead);
+
+export const sysPwritev = (kernel: Kernel, args: SyscallArguments): IoResult =>
+  vectoredAt(kernel, args, vfsWrite);
+
+/** RWF_HIPRI, RWF_DSYNC and RWF_SYNC change nothing in memory; others are refused. */
+const IGNORED_FLAGS = 0x7;
+
+function flagged(kernel: Kernel, args: SyscallArguments, transfer: Transfer): IoResult {
+  if ((args.low(5) & ~IGNORED_FLAGS) !== 0) return -Errno.EOPNOTSUPP;
+  if (args.wide(3) === -1) return vectored(kernel, args, transfer);
+  return vectoredAt(kernel, args, transfer);
 }
 
-/** __import_iovec */
-function importIovec(kernel: Kernel, address: number, count: number): UserRange[] | number {
-  kernel.cpu.run(F.__import_iovec, 40 + 14 * Math.min(count, IOVECS_MAX));
-  if (count > IOVECS_MAX) return -Errno.EINVAL;
-  const bytes = new Uint8Array(count * IOVEC_BYTES);
-  if (readUserBytes(kernel, address, bytes) < 0) return -Errno.EFAULT;
-  const view = new DataView(bytes.buffer);
-  const vectors: UserRange[] = [];
-  for (let at = 0; at < bytes.length; at += IOVEC_BYTES) {
-    const base = Number(view.getBigUint64(at, true));
-    const length = Number(view.getBigInt64(at + 8, true));
-    if (length < 0) return -Errno.EINVAL;
-    if (!inUserSpace(base, length)) return -Errno.EFAULT;
-    vectors.push({ address: base, length });
-  }
-  return vectors;
-}
+export const sysPreadv2 = (kernel: Kernel, args: SyscallArguments): IoResult =>
+  flagged(kernel, args, vfsRead);
 
-const SEEK_SET = 0;
-const SEEK_CUR = 1;
-const SEEK_END = 2;
+export const sysPwritev2 = (kernel: Kernel, args: SyscallArguments): IoResult =>
+  flagged(kernel, args, vfsWrite);
+
+const enum Seek {
+  SET = 0,
+  CUR = 1,
+  END = 2,
+  DATA = 3,
+  HOLE = 4,
+}
 
 export function sysLseek(kernel: Kernel, args: SyscallArguments): number {
   const { cpu } = kernel;
   cpu.run(F.__x64_sys_lseek, 5);
   cpu.run(F.ksys_lseek, 38);
-  const file = fdget(kernel, args.int(0));
+  const file = fdgetPos(kernel, args.int(0));
   if (file === null) return -Errno.EBADF;
-  if (file.kind === 'pipe-in' || file.kind === 'pipe-out') return -Errno.ESPIPE;
-  if (file.kind !== 'regular') return 0;
-  cpu.run(F.generic_file_llseek_size, 23);
-  const offset = args.wide(1);
-  const size = file.contents?.bytes.length ?? 0;
-  const origins: Readonly<Record<number, number>> = {
-    [SEEK_SET]: 0,
-    [SEEK_CUR]: file.position,
-    [SEEK_END]: size,
-  };
   const whence = args.int(2);
-  if (!(whence in origins)) return -Errno.EINVAL;
-  const position = origins[whence] + offset;
-  if (position < 0) return -Errno.EINVAL;
+  if (whence < Seek.SET || whence > Seek.HOLE) return -Errno.EINVAL;
+  if (file.operations.stream) return -Errno.ESPIPE;
+  const { kind } = file.operations;
+  if (kind === 'null' || kind === 'zero') return 0;
+  if (kind === 'anonymous') return 0;
+  if (kind === 'regular') cpu.run(F.shmem_file_llseek, 24);
+  cpu.run(F.generic_file_llseek_size, 23);
+  const position = seekTarget(file, whence, args.wide(1));
+  if (position < 0) return position;
+  cpu.write(file.address + 64);
   file.position = position;
   return position;
+}
+
+function seekTarget(file: FileStruct, whence: Seek, offset: number): number {
+  const size = file.operations.size?.(file) ?? 0;
+  if (whence === Seek.DATA || whence === Seek.HOLE) return dataOrHole(file, whence, offset, size);
+  const origin = whence === Seek.SET ? 0 : whence === Seek.CUR ? file.position : size;
+  const position = origin + offset;
+  return position < 0 ? -Errno.EINVAL : position;
+}
+
+const PAGE_BYTES = 4096;
+
+/** mapping_seek_hole_data: pages that exist are data. */
+function dataOrHole(file: FileStruct, whence: Seek, offset: number, size: number): number {
+  if (offset < 0 || offset >= size) return -Errno.ENXIO;
+  const { mapping } = file.inode;
+  if (mapping === null) return whence === Seek.DATA ? offset : size;
+  let at = offset;
+  while (at < size) {
+    const page = Math.floor(at / PAGE_BYTES);
+    const present = mapping.pages.has(page) || page * PAGE_BYTES < mapping.bytes.length;
+    if (present === (whence === Seek.DATA)) return at;
+    at = (page + 1) * PAGE_BYTES;
+  }
+  return whence === Seek.DATA ? -Errno.ENXIO : size;
+}
+
+/** f_pos_lock of a directory that is read. */
+export function lockPosition(kernel: Kernel, file: FileStruct): void {
+  mutexLock(kernel.cpu, file.address + 128);
+}
+
+export function unlockPosition(kernel: Kernel): void {
+  kernel.cpu.run(F.__f_unlock_pos, 3);
+  mutexUnlock(kernel.cpu);
 }

@@ -7,7 +7,9 @@ import type { Random } from '../../core/random.ts';
 import type { KernelCpu } from '../arch/x86/model/kernel-cpu.ts';
 import type { PhysicalMemory } from '../arch/x86/model/physical-memory.ts';
 import type { Platform } from '../arch/x86/model/platform.ts';
-import type { MappedFile, SpecialMapping } from '../include/linux/mm_types.ts';
+import type { FileSystems } from '../fs/super.ts';
+import type { Dentry } from '../include/linux/fs.ts';
+import type { SpecialMapping } from '../include/linux/mm_types.ts';
 import type { InterruptGate } from '../include/linux/interrupt.ts';
 import type { Task } from '../include/linux/sched.ts';
 import type { Timekeeper } from '../include/linux/timekeeper_internal.ts';
@@ -18,7 +20,7 @@ import type { VmState } from '../mm/vm-state.ts';
 import type { KernelStacks } from '../mm/vmalloc.ts';
 import type { Tracepoints } from '../trace/tracepoints.ts';
 import type { Rq, SchedClass } from '../kernel/sched/sched.ts';
-import type { SignalCause } from '../kernel/signal.ts';
+import type { PidNamespace } from '../kernel/pid.ts';
 import type { KernelConfig } from './config.ts';
 
 /** A process killed by a signal, with what a user needs to find out why. */
@@ -70,8 +72,9 @@ export interface Kernel extends PageSource {
   /** The task that runs on it. */
   current: Task;
   readonly tasks: Task[];
-  /** Files of the in-memory root, by absolute path. */
-  readonly files: Map<string, MappedFile>;
+  readonly fileSystems: FileSystems;
+  /** The root directory. */
+  readonly root: Dentry;
   readonly executable: { path: string };
   /** Output of the guest on descriptors 1 and 2. */
   readonly console: (sink: 1 | 2, bytes: Uint8Array) => void;
@@ -85,8 +88,10 @@ export interface Kernel extends PageSource {
   readonly swapperPgd: number;
   nextAsid: number;
   fatalSignal: FatalSignal | null;
-  /** Why the last signal was raised. */
-  signalCause: SignalCause;
+  /** Numbers of tasks, groups and sessions. */
+  readonly pids: PidNamespace;
+  /** Entries of signal queues in use, which RLIMIT_SIGPENDING limits. */
+  queuedSignals: number;
   /** The task of the program that the run is about; null before it starts. */
   target: Task | null;
   /** The target has ended: the run is over. */

@@ -27,14 +27,19 @@ import type { Platform } from '../arch/x86/model/platform.ts';
 import type { ExecError, ExecRequest } from '../fs/exec-errors.ts';
 import { execve } from '../fs/exec.ts';
 import { openStandardFiles } from '../fs/standard-files.ts';
+import { createFileSystems } from '../fs/super.ts';
 import type { Task } from '../include/linux/sched.ts';
-import { createTask } from '../kernel/fork.ts';
+import { Sig } from '../include/uapi/asm-generic/signal.ts';
+import { createTask } from '../kernel/task.ts';
+import { PidNamespace, startSession } from '../kernel/pid.ts';
+import type { Timekeeper } from '../include/linux/timekeeper_internal.ts';
 import { spinLockAt } from '../kernel/locking/spinlock.ts';
 import { fifoClass } from '../kernel/sched/fifo.ts';
 import { Enqueue, type Rq } from '../kernel/sched/sched.ts';
 import { startTick } from '../kernel/time/tick-sched.ts';
 import { createTimekeeper, publish } from '../kernel/time/timekeeping.ts';
 import { KernelStacks } from '../mm/vmalloc.ts';
+import { fillHugePool } from '../mm/hugetlb.ts';
 import { checkMemoryInvariants } from '../mm/debug.ts';
 import { KmemCaches } from '../mm/slab_common.ts';
 import { VmState } from '../mm/vm-state.ts';
@@ -43,12 +48,17 @@ import {
   PAGE_FAULT_USER,
   SCHED_PROCESS_EXEC,
   SCHED_PROCESS_EXIT,
+  SCHED_PROCESS_FORK,
+  SCHED_PROCESS_WAIT,
+  SIGNAL_DELIVER,
+  SIGNAL_GENERATE,
   SYSCALLS,
   TLB_FLUSH,
 } from '../trace/specs.ts';
 import type { Tracepoints } from '../trace/tracepoints.ts';
 import type { TableSpec } from '../../core/trace/event-table.ts';
 import type { KernelConfig } from './config.ts';
+import { createRoot, populateRoot } from './initramfs.ts';
 import type { FatalSignal, Kernel } from './kernel.ts';
 
 /** Wall clock at the start of a run unless the experiment says otherwise: 2026-01-01 00:00 UTC. */
@@ -116,6 +126,17 @@ export function startKernel(options: KernelOptions): RunningKernel {
   };
 }
 
+/** timekeeping_init: the wall clock starts with the run. */
+function startTimekeeper(options: KernelOptions, cpu: KernelCpu): Timekeeper {
+  return createTimekeeper({
+    clocksource: options.config.clocksource,
+    frequencyHz: options.tscMHz * 1e6,
+    hz: options.config.hz,
+    wallNs: options.wallNs ?? WALL_NS_DEFAULT,
+    now: readTsc({ cpu }),
+  });
+}
+
 function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
   const { platform, config, seed, ledger } = options;
   const memory = new PhysicalMemory(platform);
@@ -128,25 +149,23 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
   const caches = new KmemCaches();
   const tasks: Task[] = [];
   const stacks = new KernelStacks(memory, buddy, early.swapperPgd);
-  const source = { cpu, memory, buddy, caches, tasks, stacks };
+  const pids = new PidNamespace(cpus);
+  const source = { cpu, memory, buddy, caches, tasks, stacks, pids };
+  const timekeeper = startTimekeeper(options, cpu);
+  const fileSystems = createFileSystems();
+  const root = createRoot({ ...source, timekeeper, fileSystems });
   const idles = kernelCpus.map(({ number }) => {
-    const idle = createTask(source, { pid: 0, parent: null, comm: `swapper/${number}` });
+    const idle = createTask(source, { pid: 0, parent: null, comm: `swapper/${number}`, root });
     idle.cpu = number;
     return idle;
   });
-  const init = createTask(source, { pid: 1, parent: idles[0], comm: 'init' });
+  const init = createTask(source, { pid: 1, parent: idles[0], comm: 'init', root });
+  init.signal.unkillable = true;
+  startSession(source, init.signal, init.pid);
   cpu.stackTop = init.stackTop;
   const vdso = config.vdso
     ? initVdso(memory, buddy, { features: options.features, hz: config.hz })
     : null;
-  const now = readTsc({ cpu });
-  const timekeeper = createTimekeeper({
-    clocksource: config.clocksource,
-    frequencyHz: options.tscMHz * 1e6,
-    hz: config.hz,
-    wallNs: options.wallNs ?? WALL_NS_DEFAULT,
-    now,
-  });
   const kernel: Kernel = {
     ...source,
     vm: new VmState(config.memoryPolicy),
@@ -161,7 +180,8 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
     timekeeper,
     vdso,
     current: init,
-    files: new Map(),
+    fileSystems,
+    root,
     executable: { path: '' },
     console: options.onConsole,
     warnings: [],
@@ -172,10 +192,12 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
     swapperPgd: early.swapperPgd,
     nextAsid: 1,
     fatalSignal: null,
-    signalCause: { address: 0n, reason: '' },
+    queuedSignals: 0,
     target: null,
     ended: false,
   };
+  populateRoot(kernel);
+  fillHugePool(kernel.vm, early.buddy);
   publish(kernel);
   for (const each of kernelCpus) {
     // Booting is not part of any run: what setting up was charged is dropped.
@@ -223,8 +245,16 @@ function startTarget(
   const { cpu, platform } = kernel;
   assert(kernel.current === init, 'one program to a kernel');
   cpu.enter();
-  const target = createTask(kernel, { pid: TARGET_PID, parent: init, comm: 'lab' });
+  const target = createTask(kernel, {
+    pid: TARGET_PID,
+    parent: init,
+    comm: 'lab',
+    root: kernel.root,
+  });
   target.state = 'R';
+  target.exitSignal = Sig.CHLD;
+  startSession(kernel, target.signal, target.pid);
+  kernel.pids.startAfter(target.pid);
   kernel.current = target;
   kernel.target = target;
   cpu.stackTop = target.stackTop;
@@ -262,6 +292,10 @@ function tracepoints({ events, trace }: KernelOptions): Tracepoints {
     pageFaultUser: table(PAGE_FAULT_USER),
     schedProcessExec: table(SCHED_PROCESS_EXEC),
     schedProcessExit: table(SCHED_PROCESS_EXIT),
+    signalGenerate: table(SIGNAL_GENERATE),
+    signalDeliver: table(SIGNAL_DELIVER),
+    schedProcessFork: table(SCHED_PROCESS_FORK),
+    schedProcessWait: table(SCHED_PROCESS_WAIT),
     irqHandler: table(IRQ_HANDLER),
     tlbFlush: table(TLB_FLUSH),
   };

@@ -14,7 +14,8 @@ import { traceProcessExit } from '../trace/sched.ts';
 import { mutexLock, mutexUnlock } from './locking/mutex.ts';
 import { downRead, upRead } from './locking/rwsem.ts';
 import { spinLockIrq, spinUnlockIrq } from './locking/spinlock.ts';
-import { fileClose } from '../fs/file_table.ts';
+import { putFiles } from '../fs/file.ts';
+import { putFs } from '../fs/fs_struct.ts';
 
 /** do_group_exit with a wait status: exit code << 8, or a signal number. */
 export function* doGroupExit(kernel: Kernel, status: number): Sleeping<never> {
@@ -38,12 +39,8 @@ export function* doExit(kernel: Kernel, status: number): Sleeping<never> {
   upRead(cpu, current.address + 2048);
   exitMm(kernel);
   cpu.run(F.exit_files, 20);
-  for (let fd = 0; fd < current.files.length; fd++) {
-    const file = current.files[fd];
-    if (file === null) continue;
-    current.files[fd] = null;
-    fileClose(kernel, file);
-  }
+  putFiles(kernel, current.files);
+  putFs(kernel, current.fs);
   cpu.run(F.exit_notify, 120);
   current.state = 'Z';
   current.exitTick = cpu.now;

@@ -1,11 +1,10 @@
 /**
- * Resource limits, after Linux 6.1 kernel/sys.c (do_prlimit). A process that never set any has those
- * that init gives a login. Omits: limits of other processes.
+ * Resource limits, after Linux 6.1 kernel/sys.c (do_prlimit). Omits: limits of other processes.
  */
 import { copyFromUser, copyToUser } from '../arch/x86/lib/usercopy.ts';
 import type { SyscallArguments } from '../arch/x86/entry/syscall-arguments.ts';
 import { F } from '../arch/x86/model/generated/function-ids.ts';
-import { INITIAL_LIMITS, limitsOf } from '../include/linux/resource.ts';
+import { limitsOf } from '../include/linux/resource.ts';
 import { Errno } from '../include/uapi/asm-generic/errno.ts';
 import { Rlimit } from '../include/uapi/asm-generic/resource.ts';
 import type { Kernel } from '../init/kernel.ts';
@@ -27,9 +26,7 @@ function doPrlimit(kernel: Kernel, resource: number, fresh: number, old: number)
     if (soft > hard) return -Errno.EINVAL;
     // Root may raise hard limits, but not beyond what the kernel can have.
     if (resource === (Rlimit.NOFILE as number) && hard > NR_OPEN) return -Errno.EPERM;
-    const limits = [...(current.signal.limits ?? INITIAL_LIMITS)];
-    limits[resource] = [soft, hard];
-    current.signal.limits = limits;
+    current.signal.rlimits[resource] = [soft, hard];
   }
   if (old === 0) return 0;
   return copyToUser(kernel, old, new Uint8Array(BigUint64Array.from(before).buffer));

@@ -52,7 +52,7 @@ export function sysGetppid(kernel: Kernel): number {
 export function sysGetuid(kernel: Kernel): number {
   const { cpu, current } = kernel;
   cpu.run(F.__x64_sys_getuid, 8);
-  cpu.read(current.credAddress);
+  cpu.read(current.cred.address);
   cpu.run(F.from_kuid_munged, 5);
   mapId(kernel);
   return 0;

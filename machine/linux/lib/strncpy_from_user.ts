@@ -1,36 +1,64 @@
 /** Strings from user memory, after Linux 6.1 lib/strncpy_from_user.c and fs/namei.c (getname). */
 import { readUserBytes } from '../arch/x86/lib/usercopy.ts';
 import { F } from '../arch/x86/model/generated/function-ids.ts';
+import { runSteps, type Steps } from '../arch/x86/model/steps.ts';
 import { Errno } from '../include/uapi/asm-generic/errno.ts';
 import type { Kernel } from '../init/kernel.ts';
 
 const PATH_MAX = 4096;
+const PAGE_BYTES = 4096;
+const LINE_BYTES = 64;
 
-/** The path at `address`, or -EFAULT, -ENAMETOOLONG, -ENOENT (empty). */
-export function getname(kernel: Kernel, address: number, mayBeEmpty = false): string | number {
+const CHECK_OBJECT: Steps = [
+  [F.__check_object_size, 73],
+  [F.check_stack_object, 9],
+  [F.is_vmalloc_addr, 6],
+  [F.__virt_addr_valid, 48],
+  [F.__check_heap_object, 30],
+];
+
+/** A path, or why there is none. */
+export type UserPath = string | number;
+
+/** Paths are bytes; those that are no UTF-8 keep their bytes as characters up to U+00FF. */
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+function decode(bytes: Uint8Array): string {
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    return String.fromCharCode(...bytes);
+  }
+}
+
+/** The path at `address`, or -EFAULT, -ENAMETOOLONG, -ENOENT (empty). The buffer is given back at once. */
+export function getname(kernel: Kernel, address: number, mayBeEmpty = false): UserPath {
   const { cpu, caches } = kernel;
   cpu.run(F.getname_flags, 43);
   const buffer = caches.names.allocate(kernel);
   if (buffer < 0) return -Errno.ENOMEM;
-  cpu.run(F.strncpy_from_user, 55);
-  cpu.run(F.__check_object_size, 73);
-  cpu.run(F.check_stack_object, 9);
-  cpu.run(F.__virt_addr_valid, 48);
-  cpu.run(F.__check_heap_object, 30);
-  const path = readString(kernel, address);
+  const path = readUserString(kernel, address, PATH_MAX);
+  const words = typeof path === 'number' ? 1 : Math.ceil((path.length + 1) / 8);
+  cpu.run(F.strncpy_from_user, 43 + 6 * words);
+  runSteps(cpu, CHECK_OBJECT);
   cpu.run(F.putname, 18);
   caches.names.free(kernel, buffer);
   if (path === '' && !mayBeEmpty) return -Errno.ENOENT;
   return path;
 }
 
-function readString(kernel: Kernel, address: number): string | number {
-  const bytes: number[] = [];
-  const chunk = new Uint8Array(1);
-  while (bytes.length < PATH_MAX) {
-    if (readUserBytes(kernel, address + bytes.length, chunk) < 0) return -Errno.EFAULT;
-    if (chunk[0] === 0) return new TextDecoder().decode(Uint8Array.from(bytes));
-    bytes.push(chunk[0]);
+/** A string of up to `limit` bytes, its end included; -EFAULT, -ENAMETOOLONG. Untimed but for the lines. */
+export function readUserString(kernel: Kernel, address: number, limit: number): UserPath {
+  const bytes = new Uint8Array(limit);
+  let length = 0;
+  while (length < limit) {
+    const at = address + length;
+    const chunk = Math.min(limit - length, LINE_BYTES - (at % LINE_BYTES), PAGE_BYTES);
+    const part = bytes.subarray(length, length + chunk);
+    if (readUserBytes(kernel, at, part) < 0) return -Errno.EFAULT;
+    const end = part.indexOf(0);
+    if (end >= 0) return decode(bytes.subarray(0, length + end));
+    length += chunk;
   }
   return -Errno.ENAMETOOLONG;
 }

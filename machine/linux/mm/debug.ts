@@ -42,10 +42,14 @@ export function checkMemoryInvariants(kernel: Kernel): void {
   for (const mm of spaces) {
     const census: Census = { maps, tables: 0, resident: 0 };
     walkTable(memory, mm.pgd, 0, census);
-    same(`page tables of the address space at ${hex(mm.address)}`, census.tables, mm.tables);
+    same(
+      `page tables of the address space at ${hex(mm.address)}`,
+      census.tables + mm.deposits.length,
+      mm.tables,
+    );
     same(`resident pages of the address space at ${hex(mm.address)}`, census.resident, mm.rss);
     checkMappings(mm);
-    tables += census.tables + (kernel.config.pti ? 2 : 1);
+    tables += mm.tables + (kernel.config.pti ? 2 : 1);
   }
   checkFrames(kernel, maps);
   const counts = buddy.pages.census();

@@ -9,10 +9,10 @@ import { type MappedFile, type MmStruct, Vm, type Vma } from '../include/linux/m
 import type { Kernel } from '../init/kernel.ts';
 import { spinLock, spinUnlock } from '../kernel/locking/spinlock.ts';
 import { rcuReadLock, rcuReadUnlock } from '../kernel/rcu/tree_plugin.ts';
-import { PageKind } from './mem_map.ts';
 import { freeUnrefPageList } from './page_alloc.ts';
 import { zapPageRange } from './munmap.ts';
 import { addFilePages } from './rmap.ts';
+import { framedPage, shmemWritePage } from './shmem-pages.ts';
 
 /** fault_around_bytes: 64 KiB. */
 const FAULT_AROUND_PAGES = 16;
@@ -30,20 +30,9 @@ export function cachedPage(
   index: number,
   create = false,
 ): number {
-  const cached = file.pages.get(index);
-  if (cached !== undefined) return cached;
-  const offset = index * PAGE_BYTES;
-  if (offset >= file.size) return BEYOND_END;
-  const isHole = offset >= file.bytes.length;
-  if (isHole && !create) return -1;
-  const frame = kernel.buddy.allocatePage(PageKind.FILE);
-  if (frame < 0) return -1;
-  const physical = frame << PAGE_SHIFT;
-  kernel.memory.zeroPage(physical);
-  if (!isHole) kernel.memory.bytes.set(file.bytes.subarray(offset, offset + PAGE_BYTES), physical);
-  kernel.memory.written(physical);
-  file.pages.set(index, frame);
-  return frame;
+  if (index * PAGE_BYTES >= file.size) return BEYOND_END;
+  const present = framedPage(kernel, file, index);
+  return present >= 0 || !create ? present : shmemWritePage(kernel, file, index);
 }
 
 /** The bytes with page `index` zeroed; the original belongs to the host and stays as it is. */

@@ -12,7 +12,9 @@ import { Errno } from '../include/uapi/asm-generic/errno.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { downReadTrylock, upRead } from '../kernel/locking/rwsem.ts';
 import { findVma } from '../lib/maple_tree.ts';
-import { Fault, handleMmFault } from './memory.ts';
+import { HUGE_BYTES, hugeEntry } from './huge_memory.ts';
+import { handleMmFault } from './memory.ts';
+import { Fault } from '../include/linux/fault.ts';
 import { expandStack } from './stack.ts';
 
 const NO_PAGE = -1;
@@ -22,13 +24,39 @@ export function userPage(kernel: Kernel, mm: MmStruct, address: number, write: b
   const page = address - (address % PAGE_BYTES);
   if (!(address >= 0 && address < TASK_SIZE)) return NO_PAGE;
   for (let attempt = 0; attempt < 3; attempt++) {
-    const entry = findPte(kernel.memory, mm.pgd, page);
+    const huge = hugeEntry(kernel.memory, mm.pgd, page);
+    const entry = huge < 0 ? findPte(kernel.memory, mm.pgd, page) : huge;
     const low = entry < 0 ? 0 : readLow(kernel.memory, entry);
     const wanted = Pte.PRESENT | Pte.USER | (write ? Pte.WRITE : 0);
-    if ((low & wanted) === wanted) return (low & Pte.FRAME) >>> 0;
+    if ((low & wanted) === wanted) {
+      return ((low & Pte.FRAME) >>> 0) + (huge < 0 ? 0 : page % HUGE_BYTES);
+    }
     if (!faultIn(kernel, mm, page, write)) return NO_PAGE;
   }
   return NO_PAGE;
+}
+
+/** Bytes of another address space that are in memory, for /proc; what is not there is zero. Untimed. */
+export function readUserBytesOf(
+  { memory }: Kernel,
+  mm: MmStruct,
+  address: number,
+  length: number,
+): Uint8Array {
+  const bytes = new Uint8Array(Math.max(0, length));
+  for (let done = 0; done < bytes.length;) {
+    const at = address + done;
+    const inPage = at % PAGE_BYTES;
+    const count = Math.min(bytes.length - done, PAGE_BYTES - inPage);
+    const entry = findPte(memory, mm.pgd, at - inPage);
+    const low = entry < 0 ? 0 : readLow(memory, entry);
+    if ((low & Pte.PRESENT) !== 0) {
+      const physical = ((low & Pte.FRAME) >>> 0) + inPage;
+      bytes.set(memory.bytes.subarray(physical, physical + count), done);
+    }
+    done += count;
+  }
+  return bytes;
 }
 
 function faultIn(kernel: Kernel, mm: MmStruct, page: number, write: boolean): boolean {
@@ -82,7 +110,8 @@ export function populateRange(
   if ((vma.flags & needed) === 0) return -Errno.EFAULT;
   for (let page = start; page < end; page += PAGE_BYTES) {
     cpu.run(F.follow_page_mask, 60);
-    const entry = findPte(memory, mm.pgd, page);
+    const huge = hugeEntry(memory, mm.pgd, page);
+    const entry = huge < 0 ? findPte(memory, mm.pgd, page) : huge;
     const low = entry < 0 ? 0 : readLow(memory, entry);
     if ((low & Pte.PRESENT) !== 0 && (!write || (low & Pte.WRITE) !== 0)) continue;
     const outcome = handleMmFault(kernel, mm, vma, page, { write });

@@ -10,9 +10,9 @@ import { PageKind } from './mem_map.ts';
 import type { VmaShape } from './vma.ts';
 import type { VmState } from './vm-state.ts';
 
+/** Bytes and order of a huge page. */
 export const HUGE_BYTES = 2 ** 21;
-export const HUGE_PAGES = 512;
-export const HUGE_ORDER = 9;
+const HUGE_ORDER = 9;
 
 /** hugetlb_hstate_alloc_pages: fills the pool, as far as memory goes. */
 export function fillHugePool(vm: VmState, buddy: BuddyAllocator): void {
@@ -55,7 +55,10 @@ export function sharedHugeFile(bytes: number, reserved: boolean): MappedFile {
     unmapped: (kernel) => {
       const { vm } = kernel;
       if (reserved) vm.hugeReserved -= total - file.pages.size;
-      for (const frame of file.pages.values()) returnHugePage(kernel, frame);
+      for (const frame of file.pages.values()) {
+        vm.sharedHuge.delete(frame);
+        vm.hugePool.push(frame);
+      }
       file.pages.clear();
     },
   };
@@ -68,9 +71,4 @@ export function takeHugePage({ vm }: Kernel, promised: boolean): number {
   if (free <= 0) return -1;
   if (promised) vm.hugeReserved--;
   return vm.hugePool.pop() ?? -1;
-}
-
-/** free_huge_page: back into the pool. */
-export function returnHugePage({ vm }: Kernel, frame: number): void {
-  vm.hugePool.push(frame);
 }

@@ -16,6 +16,7 @@ import { masPrev, masWalk } from '../lib/maple_tree.ts';
 import { pageAlign } from './align.ts';
 import { dropCachedRange, pageIndex } from './filemap.ts';
 import { populateRange } from './gup.ts';
+import { splitPmdAt } from './huge_memory.ts';
 import { collapseRange } from './khugepaged.ts';
 import { zapPageRange } from './munmap.ts';
 import { vmaModify } from './vma.ts';
@@ -156,6 +157,7 @@ function freeLazily(kernel: Kernel, mm: MmStruct, vma: Vma, start: number, end: 
   cpu.run(F.madvise_dontneed_free_valid_vma, 11);
   let pages = 0;
   for (let page = start; page < end; page += PAGE_BYTES) {
+    splitPmdAt(kernel, mm, page);
     const entry = findPte(memory, mm.pgd, page);
     if (entry < 0) continue;
     const low = readLow(memory, entry);

@@ -12,20 +12,24 @@ import { PAGE_BYTES, PAGE_SHIFT } from '../arch/x86/model/physical-memory.ts';
 import { type MmStruct, Vm, type Vma } from '../include/linux/mm_types.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { spinLock, spinUnlock } from '../kernel/locking/spinlock.ts';
+import { Fault } from '../include/linux/fault.ts';
 import { condResched } from '../kernel/sched/cond_resched.ts';
+import {
+  findPmd,
+  hugeAnonymousFault,
+  HugeFault,
+  hugeWriteFault,
+  isHuge,
+  mayBeHuge,
+  splitPmdAt,
+} from './huge_memory.ts';
+import { hugetlbFault } from './hugetlb-fault.ts';
 import { chargeNewPage, countFault } from './memcontrol.ts';
 import { BEYOND_END, fileEntry, filePage, mapFilePages } from './filemap.ts';
 import { vmaAllocFolio } from './page_alloc.ts';
 import { PageFlag, PageKind } from './mem_map.ts';
 import { pteAlloc } from './pgalloc.ts';
 import { addFilePages, addNewAnonPage, anonVmaPrepare, pageRemoveRmap } from './rmap.ts';
-
-/** How handle_mm_fault ended. */
-export const enum Fault {
-  DONE,
-  OUT_OF_MEMORY,
-  BUS_ERROR,
-}
 
 /** What kind of access faulted. */
 export interface FaultAccess {
@@ -56,12 +60,41 @@ export function handleMmFault(
   cpu.run(F.pgd_none, 3);
   cpu.run(F.p4d_offset, 3);
   cpu.runCalls(F.pud_val, 15, 5);
+  if ((vma.flags & Vm.HUGETLB) !== 0) return hugetlbFault(kernel, mm, vma, address, access.write);
+  const huge = hugeFault(kernel, mm, vma, address, access.write);
+  if (huge !== null) return huge;
   const found = findPte(memory, mm.pgd, address);
   const low = found < 0 ? 0 : readLow(memory, found);
   if ((low & Pte.PRESENT) !== 0) return presentFault(kernel, mm, vma, address, found, access);
   if (vma.special !== null) return specialFault(kernel, mm, vma, address);
   if (vma.file !== null) return fileFault(kernel, mm, vma, address, access);
   return anonymousFault(kernel, mm, vma, address, access);
+}
+
+/** The part of __handle_mm_fault about huge pages; null where small ones are to be used. */
+function hugeFault(
+  kernel: Kernel,
+  mm: MmStruct,
+  vma: Vma,
+  address: number,
+  write: boolean,
+): Fault | null {
+  const { memory } = kernel;
+  const pmd = findPmd(memory, mm.pgd, address);
+  const low = pmd < 0 ? 0 : readLow(memory, pmd);
+  let outcome = HugeFault.FALLBACK;
+  if (isHuge(low)) {
+    const spurious = !write || (low & Pte.WRITE) !== 0;
+    walkDown(kernel, 184);
+    if (spurious) return Fault.DONE;
+    outcome = hugeWriteFault(kernel, vma, pmd);
+    if (outcome === HugeFault.FALLBACK) splitPmdAt(kernel, mm, address);
+  } else if (low === 0 && write && mayBeHuge(kernel, vma, address)) {
+    walkDown(kernel, 184);
+    outcome = hugeAnonymousFault(kernel, mm, vma, address, write);
+  }
+  if (outcome === HugeFault.FALLBACK) return null;
+  return outcome === HugeFault.DONE ? Fault.DONE : Fault.OUT_OF_MEMORY;
 }
 
 /** Entries that __handle_mm_fault reads on the way: pmd_val and pmd_page_vaddr. */

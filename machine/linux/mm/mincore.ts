@@ -12,6 +12,7 @@ import { downRead, upRead } from '../kernel/locking/rwsem.ts';
 import { findVma } from '../lib/maple_tree.ts';
 import { pageAlign } from './align.ts';
 import { pageIndex } from './filemap.ts';
+import { hugeEntry } from './huge_memory.ts';
 
 /** Pages whose answers fit into the page that they are gathered in. */
 const CHUNK_PAGES = 4096;
@@ -48,6 +49,7 @@ function fillChunk(kernel: Kernel, mm: MmStruct, start: number, chunk: Uint8Arra
 }
 
 function isResident({ memory }: Kernel, mm: MmStruct, vma: Vma, address: number): 0 | 1 {
+  if (hugeEntry(memory, mm.pgd, address) >= 0) return 1;
   const entry = findPte(memory, mm.pgd, address);
   if (entry >= 0 && (readLow(memory, entry) & Pte.PRESENT) !== 0) return 1;
   const { file } = vma;

@@ -12,6 +12,7 @@ import { downWriteKillable, upWrite } from '../kernel/locking/rwsem.ts';
 import { spinLock, spinUnlock } from '../kernel/locking/spinlock.ts';
 import { masFind, masFindNext, masPrev } from '../lib/maple_tree.ts';
 import { pageAlign } from './align.ts';
+import { HUGE_BYTES, hugeEntry, splitPmdAt } from './huge_memory.ts';
 import { PageFlag } from './mem_map.ts';
 import { populate } from './gup.ts';
 import { mayExpandVm, vmEnoughMemory, vmStatAccount } from './overcommit.ts';
@@ -171,6 +172,16 @@ function changeProtection(
   spinLock(cpu, mm.address + 64);
   cpu.run(F.flush_tlb_batched_pending, 15);
   for (let address = start; address < end; address += PAGE_BYTES) {
+    const huge = hugeEntry(memory, mm.pgd, address);
+    if (huge >= 0 && address % HUGE_BYTES === 0 && address + HUGE_BYTES <= end) {
+      cpu.run(F.change_huge_pmd, 120);
+      cpu.write(huge);
+      writeEntry(memory, huge, protectedLow(kernel, readLow(memory, huge), flags), high);
+      changed++;
+      address += HUGE_BYTES - PAGE_BYTES;
+      continue;
+    }
+    if (huge >= 0) splitPmdAt(kernel, mm, address);
     const entry = findPte(memory, mm.pgd, address);
     if (entry < 0) continue;
     scanned++;

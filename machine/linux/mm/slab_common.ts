@@ -17,6 +17,19 @@ export class KmemCaches {
   readonly names = new KmemCache('names_cache', 4096, 12);
   readonly sigqueue = new KmemCache('sigqueue', 80, 13);
 
+  readonly sighand = new KmemCache('sighand_cache', 2112, 31);
+  readonly dentry = new KmemCache('dentry', 192, 14);
+  readonly shmemInode = new KmemCache('shmem_inode_cache', 760, 15);
+  readonly fsStruct = new KmemCache('fs_cache', 56, 16);
+  readonly fileSecurity = new KmemCache('apparmor_file_cache', 32, 17);
+  readonly inodeSecurity = new KmemCache('lsm_inode_cache', 112, 18);
+  readonly epitem = new KmemCache('eventpoll_epi', 128, 19);
+  readonly pwq = new KmemCache('eventpoll_pwq', 64, 20);
+  /** kmalloc: eventfd, eventpoll, pipe_inode_info, the ring of pipe buffers. */
+  readonly kmalloc96 = new KmemCache('kmalloc-96', 96, 21);
+  readonly kmalloc192 = new KmemCache('kmalloc-192', 192, 22);
+  readonly kmalloc1k = new KmemCache('kmalloc-1k', 1024, 23);
+
   get all(): readonly KmemCache[] {
     return Object.values(this).filter((value) => value instanceof KmemCache);
   }

@@ -62,6 +62,29 @@ export class KmemCache {
     return object;
   }
 
+  /** kmem_cache_alloc's instructions (`fast` of them its own), for an object that is made elsewhere. */
+  allocateCost(source: PageSource, fast: number): void {
+    const { cpu } = source;
+    cpu.run(F.kmem_cache_alloc, fast);
+    cpu.readImage(ImageData.KMEM_CACHES + this.index * 256);
+    cpu.writePerCpu(PerCpu.SLAB_CACHES + this.index * 32);
+    condResched(cpu);
+    cpu.run(F.should_failslab, 3);
+    cpu.run(F.memcg_slab_post_alloc_hook, 18);
+  }
+
+  /** kmem_cache_free's instructions, for an object that is taken back elsewhere. */
+  freeCost({ cpu }: PageSource): void {
+    cpu.run(F.kmem_cache_free, 70);
+    cpu.writePerCpu(PerCpu.SLAB_CACHES + this.index * 32);
+    cpu.run(F.cache_from_obj, 29);
+  }
+
+  /** An object without a charge but for a new slab; -1 without memory. */
+  allocateQuietly(source: PageSource): number {
+    return this.take(source);
+  }
+
   /** kmem_cache_alloc_bulk. Returns false when memory is used up. */
   allocateBulk(source: PageSource, objects: number[], count: number): boolean {
     const { cpu } = source;

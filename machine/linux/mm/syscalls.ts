@@ -4,6 +4,7 @@ import { F } from '../arch/x86/model/generated/function-ids.ts';
 import { fdget } from '../fs/file.ts';
 import { Errno } from '../include/uapi/asm-generic/errno.ts';
 import { Map } from '../include/uapi/asm-generic/mman.ts';
+import { O } from '../include/uapi/asm-generic/fcntl.ts';
 import type { MappedFile } from '../include/linux/mm_types.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { doMadvise } from './madvise.ts';
@@ -32,9 +33,6 @@ const VALIDATED =
   0x40; // MAP_32BIT
 const HUGE_SIZES = 0x3f;
 const HUGE_LOG = 21;
-const O_ACCMODE = 3;
-const O_WRONLY = 1;
-const O_RDWR = 2;
 
 export function sysMmap(kernel: Kernel, args: SyscallArguments): number {
   const { cpu, current } = kernel;
@@ -49,11 +47,12 @@ export function sysMmap(kernel: Kernel, args: SyscallArguments): number {
   if ((flags & Map.ANONYMOUS) === 0) {
     const open = fdget(kernel, args.int(4));
     if (open === null) return -Errno.EBADF;
-    const access = open.flags & O_ACCMODE;
-    if (access === O_WRONLY) return -Errno.EACCES;
-    if (open.kind !== 'regular' && open.kind !== 'zero') return -Errno.ENODEV;
-    file = open.contents;
-    readOnlyFile = access !== O_RDWR;
+    const access = open.flags & O.ACCMODE;
+    if (access === O.WRONLY) return -Errno.EACCES;
+    const { kind } = open.operations;
+    if (kind !== 'regular' && kind !== 'zero') return -Errno.ENODEV;
+    file = open.inode.mapping;
+    readOnlyFile = access !== O.RDWR;
     if ((flags & Map.HUGETLB) !== 0) return -Errno.EINVAL;
   } else if ((flags & Map.HUGETLB) !== 0) {
     const log = (flags >>> Map.HUGE_SHIFT) & HUGE_SIZES;

@@ -31,6 +31,8 @@ export class VmState {
   /** Free pages of the hugetlb pool, by first frame, and pages promised to mappings. */
   readonly hugePool: number[] = [];
   hugeReserved = 0;
+  /** Huge pages of the pool that a shared mapping's file keeps. */
+  readonly sharedHuge = new Set<number>();
   /** System-wide count of OOM kills. */
   oomKills = 0;
 

@@ -13,6 +13,7 @@ import {
   MOVE_PIVOT,
   mtFind,
 } from '../lib/maple_tree.ts';
+import { splitAtBoundary } from './huge_memory.ts';
 import { anonVmaClone, unlinkAnonVmas } from './rmap.ts';
 
 export type VmaShape = Omit<Vma, 'address' | 'anonVma' | 'anonChains'>;
@@ -89,6 +90,7 @@ export function splitVma(kernel: Kernel, mm: MmStruct, vma: Vma, address: number
     return null;
   }
   cpu.run(F.vma_adjust_trans_huge, 38);
+  splitAtBoundary(kernel, mm, address);
   vma.end = address;
   mm.vmas.insert(upper);
   cpu.run(F.vma_mas_store, 18);
@@ -155,6 +157,7 @@ function moveBoundary(
   const nodes = masPreallocate(kernel, caches.mapleNode);
   if (nodes === null) return false;
   cpu.run(F.vma_adjust_trans_huge, 32);
+  splitAtBoundary(kernel, mm, boundary);
   shareAnonVma(kernel, left, right);
   right.pgoff += (boundary - right.start) / 4096;
   left.end = boundary;

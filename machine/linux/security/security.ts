@@ -10,15 +10,18 @@ import { rcuReadLock, rcuReadUnlock } from '../kernel/rcu/tree_plugin.ts';
 
 /** rw_verify_area and security_file_permission for a read or a write. */
 export function verifyArea(kernel: Kernel, file: FileStruct, forRead: boolean): void {
+  kernel.cpu.run(F.rw_verify_area, file.operations.stream ? 12 : 17);
+  securityFilePermission(kernel, file, forRead);
+}
+
+export function securityFilePermission(kernel: Kernel, file: FileStruct, forRead: boolean): void {
   const { cpu, current } = kernel;
-  const isPipe = file.kind === 'pipe-in' || file.kind === 'pipe-out';
-  cpu.run(F.rw_verify_area, isPipe ? 12 : 17);
   cpu.run(F.security_file_permission, forRead ? 38 : 36);
   cpu.indirect(2);
   cpu.readImage(ImageData.SECURITY_HOOKS);
   cpu.run(F.apparmor_file_permission, 40);
-  cpu.read(file.inode);
-  cpu.read(current.credAddress);
+  cpu.read(file.inode.address);
+  cpu.read(current.cred.address);
   cpu.run(F.aa_file_perm, 37);
   rcuReadLock(cpu);
   rcuReadUnlock(cpu);

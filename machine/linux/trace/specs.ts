@@ -110,6 +110,61 @@ export const SCHED_SWITCH: TableSpec = {
   ],
 };
 
+const SIGNAL_COLUMNS: readonly ColumnSpec[] = [
+  { name: 'sig', type: 'u8', comment: 'Signal number.' },
+  { name: 'errno', type: 'i32', comment: 'si_errno: nearly always 0.' },
+  {
+    name: 'code',
+    type: 'i32',
+    comment: 'si_code: 0 kill, -6 tkill, -1 sigqueue, 128 the kernel, others by signal.',
+  },
+];
+
+export const SIGNAL_GENERATE: TableSpec = {
+  name: 'signal_generate',
+  comment: 'One row for each signal sent, whatever becomes of it.',
+  default: true,
+  columns: [
+    ...COMMON,
+    ...SIGNAL_COLUMNS,
+    { name: 'pid', type: 'u32', comment: 'Task that it is sent to.' },
+    { name: 'group', type: 'u8', comment: '1: to its process; 0: to this thread alone.' },
+    {
+      name: 'result',
+      type: 'u8',
+      comment: '0 delivered, 1 ignored, 2 already pending, 3 queue full, 4 sent without siginfo.',
+    },
+  ],
+};
+
+export const SIGNAL_DELIVER: TableSpec = {
+  name: 'signal_deliver',
+  comment: 'One row for each signal that a task takes.',
+  default: true,
+  columns: [
+    ...COMMON,
+    ...SIGNAL_COLUMNS,
+    {
+      name: 'sa_handler',
+      type: 'u64',
+      unit: 'address',
+      comment: 'Its handler; 0 is the default action.',
+    },
+    { name: 'sa_flags', type: 'u64', comment: 'Flags of its action (SA_SIGINFO ...).' },
+  ],
+};
+
+export const SCHED_PROCESS_WAIT: TableSpec = {
+  name: 'sched_process_wait',
+  comment: 'One row each time a task begins to wait for its children.',
+  default: true,
+  columns: [
+    ...COMMON,
+    { name: 'pid', type: 'u32', comment: 'Process that it waits for; 0 for any.' },
+    { name: 'prio', type: 'i32', comment: 'Priority of the waiting task.' },
+  ],
+};
+
 export const IRQ_HANDLER: TableSpec = {
   name: 'irq_handler',
   comment: 'One row for each hardware interrupt, from its entry to the end of its handler.',
@@ -145,9 +200,13 @@ export const KERNEL_TABLES: readonly TableSpec[] = [
   PAGE_FAULT_USER,
   SCHED_PROCESS_EXEC,
   SCHED_PROCESS_EXIT,
+  SIGNAL_GENERATE,
+  SIGNAL_DELIVER,
+  SCHED_PROCESS_FORK,
+  SCHED_PROCESS_WAIT,
   IRQ_HANDLER,
   TLB_FLUSH,
 ];
 
 /** Tables whose events the model does not produce yet, declared so that their names are settled. */
-export const DECLARED_TABLES: readonly TableSpec[] = [SCHED_SWITCH, SCHED_PROCESS_FORK];
+export const DECLARED_TABLES: readonly TableSpec[] = [SCHED_SWITCH];

@@ -6,6 +6,10 @@ export interface Tracepoints {
   readonly pageFaultUser: EventTable | null;
   readonly schedProcessExec: EventTable | null;
   readonly schedProcessExit: EventTable | null;
+  readonly signalGenerate: EventTable | null;
+  readonly signalDeliver: EventTable | null;
+  readonly schedProcessFork: EventTable | null;
+  readonly schedProcessWait: EventTable | null;
   readonly irqHandler: EventTable | null;
   readonly tlbFlush: EventTable | null;
 }

@@ -42,7 +42,7 @@ export class TranslatorExecutor implements Executor {
     const regions = addresses.map((address) => {
       const ir = blockAt(machine, address);
       const { ticks } = this.timer.time(ir);
-      const block: TimedBlock = { ir, baseTicks: ticks, record: machine.record };
+      const block: TimedBlock = { ir, baseTicks: ticks, resolveTicks: 0, record: machine.record };
       return { blocks: [block], flag: 0, list: this.list };
     });
     const slot = this.compiler.compile(regions);

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PageFaultCode } from '../../../machine/hardware/layout.ts';
 import { BuddyAllocator } from '../../../machine/linux/mm/buddy.ts';
+import { PageKind } from '../../../machine/linux/mm/mem_map.ts';
 import type { MmStruct } from '../../../machine/linux/include/linux/mm_types.ts';
 import { call, fault, look, ScriptedKernel, type Step } from './scripted-kernel.ts';
 
@@ -235,7 +236,7 @@ describe('the end of a process', () => {
   /** Frames that are free, in slabs or in the page cache: all that a process can have left. */
   const accounted = ({ kernel }: ScriptedKernel): number => {
     const slabs = kernel.caches.all.reduce((sum, { pages }) => sum + pages, 0);
-    const cached = [...kernel.files.values()].reduce((sum, { pages }) => sum + pages.size, 0);
+    const cached = kernel.buddy.pages.census()[PageKind.FILE];
     return kernel.buddy.freePages + slabs + cached;
   };
 

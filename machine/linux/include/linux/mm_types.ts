@@ -45,7 +45,7 @@ export interface MappedFile {
   /** i_mmap: mappings of it, in every address space. */
   mappings: number;
   /** Called when the last mapping of a file goes that nothing else keeps (shared memory). */
-  readonly unmapped?: (kernel: Kernel) => void;
+  unmapped?: (kernel: Kernel) => void;
 }
 
 /** A mapping of frames that belong to the kernel (vDSO, vvar). */
@@ -151,6 +151,8 @@ export interface MmStruct {
   rssMax: number;
   /** Page tables in use, the top one excluded. */
   tables: number;
+  /** Frames of tables that are kept for splitting huge pages, one for each. */
+  readonly deposits: number[];
   /** Bumped whenever an entry changes or goes: cached translations are void. */
   generation: number;
   /** Frames waiting in the LRU batch, which the next drain moves. */

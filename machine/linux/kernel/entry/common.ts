@@ -8,11 +8,13 @@ import type { Sleeping } from '../../include/linux/sched.ts';
 import type { Kernel } from '../../init/kernel.ts';
 import { schedule } from '../sched/core.ts';
 import { thisRq } from '../sched/sched.ts';
-import { doSignal } from '../signal.ts';
+import { doSignal } from '../../arch/x86/kernel/signal.ts';
+import { rseqHandleNotifyResume } from '../rseq.ts';
 
 /** Whether user mode must wait for the scheduler or a signal. */
 export function hasExitWork(kernel: Kernel): boolean {
-  return kernel.current.signalPending || thisRq(kernel).needResched;
+  const { current } = kernel;
+  return current.signalPending || current.notifyResume || thisRq(kernel).needResched;
 }
 
 /** exit_to_user_mode_loop: what must be done before user mode goes on. */
@@ -21,6 +23,7 @@ export function* exitToUserModeLoop(kernel: Kernel): Sleeping<undefined> {
     kernel.cpu.run(F.exit_to_user_mode_prepare, 24);
     if (thisRq(kernel).needResched) yield* schedule(kernel);
     if (kernel.current.signalPending) yield* doSignal(kernel);
+    if (kernel.current.notifyResume) rseqHandleNotifyResume(kernel);
   }
   return undefined;
 }

@@ -13,6 +13,7 @@ import { F } from '../../arch/x86/model/generated/function-ids.ts';
 import type { Sleeping, Task } from '../../include/linux/sched.ts';
 import type { Kernel } from '../../init/kernel.ts';
 import { acquire, release } from '../locking/spinlock.ts';
+import { accountTime } from './cputime.ts';
 import { Dequeue, Enqueue, type Rq, thisRq } from './sched.ts';
 
 /** LOCAL_TIMER_VECTOR */
@@ -128,6 +129,10 @@ export function switchTasks(kernel: Kernel): void {
 /** context_switch: address space, registers, stack; from here on time belongs to `next`. */
 function contextSwitch(kernel: Kernel, rq: Rq, prev: Task, next: Task): void {
   const { cpu, platform } = kernel;
+  accountTime(kernel, prev);
+  if (prev.state === 'R') prev.usage.involuntarySwitches++;
+  else prev.usage.voluntarySwitches++;
+  if (next.rseq !== 0) next.notifyResume = true;
   rq.curr = next;
   cpu.writePerCpu(PerCpu.CURRENT);
   switchMm(kernel, rq, next);

@@ -13,7 +13,7 @@ import { ClockId } from '../../include/uapi/linux/time.ts';
 import type { Kernel } from '../../init/kernel.ts';
 import { spinLock, spinUnlock } from '../locking/spinlock.ts';
 import { rcuReadLock, rcuReadUnlock } from '../rcu/tree_plugin.ts';
-import { taskCpuNs } from '../sched/cputime.ts';
+import { processCpuNs, taskCpuNs } from '../sched/cputime.ts';
 import { monotonicNs, monotonicRawNs, wallCoarseNs, wallNs } from './timekeeping.ts';
 
 const NSEC_PER_SEC = 1_000_000_000n;
@@ -97,7 +97,7 @@ const realtimeCost = highResolution(F.posix_get_realtime_timespec, 5, F.ktime_ge
 const CLOCKS: Readonly<Partial<Record<ClockId, Clock>>> = {
   [ClockId.REALTIME]: { read: wallNs, cost: realtimeCost },
   [ClockId.MONOTONIC]: { read: monotonicNs, cost: monotonicCost },
-  [ClockId.PROCESS_CPUTIME_ID]: { read: taskCpuNs, cost: cpuClockCost },
+  [ClockId.PROCESS_CPUTIME_ID]: { read: processCpuNs, cost: cpuClockCost },
   [ClockId.THREAD_CPUTIME_ID]: { read: taskCpuNs, cost: cpuClockCost },
   [ClockId.MONOTONIC_RAW]: {
     read: monotonicRawNs,

@@ -73,7 +73,7 @@ export function monotonicRawNs(kernel: Kernel): bigint {
 }
 
 /** The wall clock as of the last tick. */
-export function wallCoarseNs({ timekeeper: tk }: Kernel): bigint {
+export function wallCoarseNs({ timekeeper: tk }: Pick<Kernel, 'timekeeper'>): bigint {
   return tk.xtimeSeconds * NSEC_PER_SEC + (tk.xtimeShiftedNs >> BigInt(tk.shift));
 }
 

@@ -32,15 +32,18 @@ export function syscall(kernel: Kernel, gate: SyscallGate): void {
   const result = doSyscall64(kernel, gate, number);
   if (typeof result !== 'number' || hasExitWork(kernel)) {
     const { current } = kernel;
-    current.call = { number, begin, arguments: registers.copyGeneral() };
+    current.call = { number, begin, arguments: registers.copyGeneral(), restored: false };
     current.work = finishSyscall(kernel, current.call, result);
     return;
   }
   syscallExitToUserMode(kernel);
   sysret(kernel);
-  traceSyscall(kernel, registers, number, begin, result);
-  registers.set(Gpr.RAX, result);
+  traceSyscall(kernel, registers, number, begin, keepsRegisters(result) ? 0 : result);
+  if (!keepsRegisters(result)) registers.set(Gpr.RAX, result);
 }
+
+/** Whether the result is KEEP_REGISTERS. */
+const keepsRegisters = (result: number): boolean => Number.isNaN(result);
 
 /** The rest of a call that sleeps, or after which the scheduler or a signal comes first. */
 function* finishSyscall(
@@ -49,12 +52,19 @@ function* finishSyscall(
   outcome: number | Sleeping<number>,
 ): Sleeping<undefined> {
   const result = typeof outcome === 'number' ? outcome : yield* outcome;
-  kernel.cpu.registers.set(Gpr.RAX, result);
+  if (keepsRegisters(result)) call.restored = true;
+  else kernel.cpu.registers.set(Gpr.RAX, result);
   syscallExitToUserMode(kernel);
   yield* exitToUserModeLoop(kernel);
   sysret(kernel);
   kernel.current.call = null;
-  traceSyscall(kernel, call.arguments, call.number, call.begin, result);
+  traceSyscall(
+    kernel,
+    call.arguments,
+    call.number,
+    call.begin,
+    keepsRegisters(result) ? 0 : result,
+  );
   return undefined;
 }
 

@@ -85,6 +85,11 @@ export function readUserBytes(kernel: Kernel, address: number, to: Uint8Array): 
   return transfer(kernel, address, to, false);
 }
 
+/** Writes user bytes whose instructions the caller has charged. */
+export function writeUserBytes(kernel: Kernel, address: number, from: Uint8Array): number {
+  return transfer(kernel, address, from, true);
+}
+
 /** put_user and get_user of 4 or 8 bytes. */
 export function putUser(kernel: Kernel, address: number, from: Uint8Array): number {
   if (from.length === 8) kernel.cpu.run(F.__put_user_8, 8);

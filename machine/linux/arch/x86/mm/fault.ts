@@ -6,9 +6,11 @@ import type { Kernel } from '../../../init/kernel.ts';
 import { hasExitWork, irqentryEnter, irqentryExit } from '../../../kernel/entry/common.ts';
 import { downReadTrylock, upRead } from '../../../kernel/locking/rwsem.ts';
 import { condResched } from '../../../kernel/sched/cond_resched.ts';
-import { forceSignal } from '../../../kernel/signal.ts';
+import { FaultCode } from '../../../include/linux/signal_types.ts';
+import { forceFatalSig, forceSigFault } from '../../../kernel/signal-send.ts';
 import { findVma } from '../../../lib/maple_tree.ts';
-import { Fault, handleMmFault } from '../../../mm/memory.ts';
+import { handleMmFault } from '../../../mm/memory.ts';
+import { Fault } from '../../../include/linux/fault.ts';
 import { expandStack } from '../../../mm/stack.ts';
 import { tracePageFaultUser } from '../../../trace/exceptions.ts';
 import { exceptionEntry, exceptionExit } from '../entry/entry_64.ts';
@@ -17,6 +19,7 @@ import { returnToUser } from '../kernel/irq.ts';
 import { F } from '../model/generated/function-ids.ts';
 
 const TWO_32 = 2 ** 32;
+const PAGE_FAULT_VECTOR = 14;
 
 /** asm_exc_page_fault. The CPU's exit fields hold what CR2 and the error code would. */
 export function pageFault(kernel: Kernel): void {
@@ -45,7 +48,9 @@ function doUserAddrFault(kernel: Kernel, address: number, code: number): void {
   cpu.run(F.do_user_addr_fault, write ? 99 : 101);
   cpu.stack(192, 2);
   if (mm === null || address < 0 || address >= TASK_SIZE) {
-    badArea(kernel, address, code, 'the address is not user space');
+    // Whether a kernel address is mapped stays a secret: the code says that it is.
+    const secret = code | PageFaultCode.PRESENT;
+    badArea(kernel, address, { code: secret, mapped: false, why: 'the address is not user space' });
     return;
   }
   cpu.run(F.lock_mm_and_find_vma, 33);
@@ -58,17 +63,23 @@ function doUserAddrFault(kernel: Kernel, address: number, code: number): void {
   const problem = vma === undefined ? 'nothing is mapped there' : accessError(vma, code);
   if (vma === undefined || problem !== null) {
     upRead(cpu, mm.address + 64);
-    badArea(kernel, address, code, problem ?? '');
+    badArea(kernel, address, { code, mapped: vma !== undefined, why: problem ?? '' });
     return;
   }
   const outcome = handleMmFault(kernel, mm, vma, address, { write });
   upRead(cpu, mm.address + 64);
   if (outcome === Fault.DONE) return;
-  const bus = outcome === Fault.BUS_ERROR;
-  forceSignal(kernel, bus ? Sig.BUS : Sig.KILL, {
-    address: BigInt(address),
-    reason: bus ? 'the page lies beyond the end of the mapped file' : 'out of memory',
-  });
+  if (outcome === Fault.BUS_ERROR) {
+    forceSigFault(
+      kernel,
+      Sig.BUS,
+      FaultCode.BUS_ADRERR,
+      BigInt(address),
+      'the page lies beyond the end of the mapped file',
+    );
+  } else {
+    forceFatalSig(kernel, Sig.KILL, 'out of memory');
+  }
 }
 
 /** access_error: why the mapping does not allow the access, or null. */
@@ -82,8 +93,17 @@ function accessError({ flags }: Vma, code: number): string | null {
   return (flags & Vm.ACCESS) === 0 ? 'the mapping allows no access' : null;
 }
 
-function badArea(kernel: Kernel, address: number, code: number, why: string): void {
-  const { cpu } = kernel;
+interface BadAccess {
+  /** The processor's error code. */
+  readonly code: number;
+  /** The mapping is there, but does not allow it. */
+  readonly mapped: boolean;
+  readonly why: string;
+}
+
+function badArea(kernel: Kernel, address: number, { code, mapped, why }: BadAccess): void {
+  const { cpu, current } = kernel;
+  if (mapped) cpu.run(F.bad_area_access_error, 7);
   cpu.run(F.__bad_area, 29);
   cpu.run(F.__bad_area_nosemaphore, 73);
   cpu.run(F.is_prefetch, 22);
@@ -95,5 +115,9 @@ function badArea(kernel: Kernel, address: number, code: number, why: string): vo
       : (code & PageFaultCode.WRITE) !== 0
         ? 'write'
         : 'read';
-  forceSignal(kernel, Sig.SEGV, { address: BigInt(address), reason: `${what}: ${why}` });
+  const reason = `${what}: ${why}`;
+  const wide = BigInt.asUintN(64, BigInt(address));
+  current.trap = { vector: PAGE_FAULT_VECTOR, error: code, address: wide };
+  const kind = mapped ? FaultCode.SEGV_ACCERR : FaultCode.SEGV_MAPERR;
+  forceSigFault(kernel, Sig.SEGV, kind, wide, reason);
 }

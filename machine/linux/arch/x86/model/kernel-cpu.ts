@@ -76,6 +76,12 @@ export class KernelCpu {
   /** Whether kernel code runs, or is stopped between two tasks. */
   inKernel = false;
   private entryClock: Ticks = 0;
+  /** When the kernel was left. */
+  private exitClock: Ticks = 0;
+  private userTicks: Ticks = 0;
+  private kernelTicks: Ticks = 0;
+  /** The part of `elapsed` that takeKernelTicks() has given out. */
+  private elapsedTaken: Ticks = 0;
   private record: RecordAddress = 0;
   private current: F = 0;
   private readonly access: KernelAccess;
@@ -128,6 +134,21 @@ export class KernelCpu {
     return this.entryClock;
   }
 
+  /** User time since it was last taken. */
+  takeUserTicks(): Ticks {
+    const ticks = this.userTicks;
+    this.userTicks = 0;
+    return ticks;
+  }
+
+  /** Kernel time since it was last taken, up to now. */
+  takeKernelTicks(): Ticks {
+    const ticks = this.kernelTicks + this.elapsed - this.elapsedTaken;
+    this.kernelTicks = 0;
+    this.elapsedTaken = this.elapsed;
+    return ticks;
+  }
+
   /** The CPU's time, whatever runs on it. */
   get clock(): Ticks {
     return this.inKernel ? this.now : this.hardware.state.clock;
@@ -138,7 +159,9 @@ export class KernelCpu {
     if (this.inKernel) return;
     this.inKernel = true;
     this.entryClock = this.hardware.state.clock;
+    this.userTicks += this.entryClock - this.exitClock;
     this.elapsed = 0;
+    this.elapsedTaken = 0;
     this.registers.privilege = 0;
   }
 
@@ -146,7 +169,10 @@ export class KernelCpu {
   leave(): void {
     this.inKernel = false;
     this.entryClock += this.elapsed;
+    this.exitClock = this.entryClock;
+    this.kernelTicks += this.elapsed - this.elapsedTaken;
     this.elapsed = 0;
+    this.elapsedTaken = 0;
     this.hardware.state.clock = this.entryClock;
     this.registers.privilege = 3;
   }
@@ -172,6 +198,11 @@ export class KernelCpu {
     const end = line + text.linesOf(fn, instructions) * LINE_BYTES;
     for (; line < end; line += LINE_BYTES) {
       const stall = access.fetch(line, High.IMAGE, record);
+      if (stall !== 0) elapsed += served(stall);
+    }
+    let data = text.dataStart[fn];
+    for (let own = text.dataLines[fn]; own > 0; own--, data += LINE_BYTES) {
+      const stall = access.read(data, High.IMAGE, record);
       if (stall !== 0) elapsed += served(stall);
     }
     this.elapsed += elapsed;

@@ -23,8 +23,11 @@ const TWO_32 = 2 ** 32;
 
 export class Registers {
   private readonly words: Uint32Array;
+  /** The same bytes, for what is wider than a word or off its grid. */
+  readonly view: DataView;
 
   constructor(buffer: ArrayBufferLike, block: number) {
+    this.view = new DataView(buffer, block, Cpu.FILTER_READ);
     this.words = new Uint32Array(buffer, block, Cpu.FILTER_READ >> 2);
   }
 
@@ -39,6 +42,11 @@ export class Registers {
   /** The register as a signed integer; exact up to 2^53, far outside every valid address beyond. */
   signed(gpr: number): number {
     return (this.words[gpr * 2 + 1] | 0) * TWO_32 + this.words[gpr * 2];
+  }
+
+  /** The register as an address or size; beyond 2^53 rounded, far outside every valid address. */
+  unsigned(gpr: number): number {
+    return this.words[gpr * 2 + 1] * TWO_32 + this.words[gpr * 2];
   }
 
   /** Sets a register to a signed integer of magnitude at most 2^53. */

@@ -3,10 +3,7 @@
  * arch/x86/entry/syscalls/syscall_64.tbl. Names and argument types are in syscall-64.ts. A call
  * without a handler returns -ENOSYS and warns once.
  */
-import { sysClose, sysAccess, sysOpen, sysOpenat } from '../../../../fs/open.ts';
-import { sysIoctl } from '../../../../fs/ioctl.ts';
-import { sysLseek, sysRead, sysReadv, sysWrite, sysWritev } from '../../../../fs/read_write.ts';
-import { sysNewfstat, sysNewfstatat, sysReadlink, sysReadlinkat } from '../../../../fs/stat.ts';
+import { FILE_CALLS } from './syscall-table-fs.ts';
 import { sysGetrandom } from '../../../../drivers/char/random.ts';
 import { NR, NR_SYSCALLS, type SyscallName } from '../../../../include/uapi/asm/unistd-64.ts';
 import type { Kernel } from '../../../../init/kernel.ts';
@@ -18,10 +15,20 @@ import { sysRseq, sysSetRobustList } from '../../../../kernel/rseq.ts';
 import { sysSchedYield } from '../../../../kernel/sched/yield.ts';
 import {
   sysKill,
-  sysRtSigaction,
-  sysRtSigprocmask,
+  sysRtSigqueueinfo,
+  sysRtTgsigqueueinfo,
   sysTgkill,
   sysTkill,
+} from '../../../../kernel/signal-kill-syscalls.ts';
+import {
+  sysPause,
+  sysRestartSyscall,
+  sysRtSigaction,
+  sysRtSigpending,
+  sysRtSigprocmask,
+  sysRtSigsuspend,
+  sysRtSigtimedwait,
+  sysSigaltstack,
 } from '../../../../kernel/signal-syscalls.ts';
 import {
   sysGetcpu,
@@ -51,6 +58,7 @@ import { sysMremap } from '../../../../mm/mremap.ts';
 import { sysMsync } from '../../../../mm/msync.ts';
 import { sysBrk, sysMadvise, sysMmap, sysMprotect, sysMunmap } from '../../../../mm/syscalls.ts';
 import { sysArchPrctl } from '../../kernel/process_64.ts';
+import { sysRtSigreturn } from '../../kernel/signal.ts';
 import type { Sleeping } from '../../../../include/linux/sched.ts';
 import type { SyscallArguments } from '../syscall-arguments.ts';
 import { argumentsOf, type SyscallArgument } from './syscall-64.ts';
@@ -91,23 +99,10 @@ const DISPATCH: Partial<Record<SyscallName, number>> = {
   gettid: 27,
 };
 
-type Handled = readonly [SyscallHandler, omits?: string];
+export type Handled = readonly [SyscallHandler, omits?: string];
 
 const HANDLERS: Partial<Record<SyscallName, Handled>> = {
-  read: [sysRead],
-  write: [sysWrite],
-  readv: [sysReadv],
-  writev: [sysWritev],
-  open: [sysOpen, 'creating and writing files, directories, links'],
-  openat: [sysOpenat, 'creating and writing files, directories, links, relative directories'],
-  close: [sysClose],
-  access: [sysAccess, 'permissions: what exists is accessible'],
-  fstat: [sysNewfstat, 'times are zero'],
-  newfstatat: [sysNewfstatat, 'times are zero, relative directories'],
-  lseek: [sysLseek, 'SEEK_DATA and SEEK_HOLE'],
-  ioctl: [sysIoctl, 'every request: nothing is a terminal or a device with controls'],
-  readlink: [sysReadlink, 'links other than /proc/self/exe'],
-  readlinkat: [sysReadlinkat, 'links other than /proc/self/exe'],
+  ...FILE_CALLS,
   mmap: [sysMmap, 'protection keys, huge pages other than 2 MiB'],
   mremap: [sysMremap, 'pages of the huge page pool'],
   mincore: [sysMincore],
@@ -147,10 +142,19 @@ const HANDLERS: Partial<Record<SyscallName, Handled>> = {
   gettimeofday: [sysGettimeofday, 'time zones'],
   time: [sysTime],
   rt_sigprocmask: [sysRtSigprocmask],
-  rt_sigaction: [sysRtSigaction, 'handlers are kept but not run'],
-  kill: [sysKill, 'other processes'],
-  tkill: [sysTkill, 'other processes'],
-  tgkill: [sysTgkill, 'other processes'],
+  rt_sigaction: [sysRtSigaction],
+  rt_sigreturn: [sysRtSigreturn],
+  rt_sigpending: [sysRtSigpending],
+  rt_sigsuspend: [sysRtSigsuspend],
+  rt_sigtimedwait: [sysRtSigtimedwait],
+  rt_sigqueueinfo: [sysRtSigqueueinfo],
+  rt_tgsigqueueinfo: [sysRtTgsigqueueinfo],
+  sigaltstack: [sysSigaltstack],
+  pause: [sysPause],
+  restart_syscall: [sysRestartSyscall],
+  kill: [sysKill],
+  tkill: [sysTkill],
+  tgkill: [sysTgkill],
   futex: [sysFutex, 'sleeping, requeue, priority inheritance'],
   sched_yield: [sysSchedYield],
 };
