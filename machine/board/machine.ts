@@ -21,7 +21,7 @@ import { startKernel, type RunningKernel } from '../linux/init/main.ts';
 import { resolveConfig, type ConfigError } from '../linux/init/params.ts';
 import type { CoreSpec } from './board.ts';
 import { countersOf } from './counters.ts';
-import { memoryGeometry, predictorSpec } from './geometry.ts';
+import { coreTiming, memoryGeometry, predictorSpec } from './geometry.ts';
 import type { MachineOptions, MachineRefusal, MachineResult, TaskRow } from './machine-api.ts';
 import { signalReport } from './signal-report.ts';
 import { functionsOf, UserSymbols, type LoadedModule } from './user-symbols.ts';
@@ -85,7 +85,7 @@ class Machine {
     const cpus = config.maxCpus;
     const linear = new LinearMemory({ cpus, guestBytes: config.memoryBytes });
     this.hierarchy = new MemoryHierarchy(linear, memoryGeometry(board.memory), { filter });
-    const timer = new BlockTimer(board.core);
+    const timer = new BlockTimer(coreTiming(board));
     const timing = timer.time.bind(timer);
     const predictor = predictorSpec(board.core);
     const processing = { tier, filter, timing, predictor };

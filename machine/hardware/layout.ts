@@ -158,6 +158,12 @@ export const enum Cpu {
   REQUESTED = 0x348,
   /** i64: clock at which this CPU last counted an access with `lock`; see assembly/coherence.ts. */
   LOCK_COUNTED = 0x350,
+  /**
+   * i32: address of the AccessHint of the access that a call of the slow path is about to make, or
+   * 0; the call clears it. i32: 1 while values are on their way, so that blocks must be followed.
+   */
+  HINT = 0x3f0,
+  PENDING = 0x3f4,
   /** Branch prediction (cpu/predictor-layout.ts): i32 address of the tables, or 0 for none. */
   PREDICTOR = 0x360,
   /** i32: offset in the return stack of the address pushed last. */

@@ -200,7 +200,7 @@ function accessTwoPages(cpu: usize, va: i64, size: u32, record: usize, write: bo
 }
 
 @inline function accessData(cpu: usize, va: i64, size: u32, record: usize, write: bool, kernel: bool): usize {
-  beginAccess(record, false);
+  beginAccess(cpu, record, false);
   beginOrder();
   count(cpu + Model.SLOW_CALLS);
   if (!isCanonical(va) || !isCanonical(va + size - 1)) {
@@ -213,7 +213,7 @@ function accessTwoPages(cpu: usize, va: i64, size: u32, record: usize, write: bo
 }
 
 @inline function accessCode(cpu: usize, va: i64, record: usize, kernel: bool): bool {
-  beginAccess(record, true);
+  beginAccess(cpu, record, true);
   count(cpu + Model.SLOW_CALLS);
   if (!isCanonical(va)) {
     generalProtection(cpu, record);

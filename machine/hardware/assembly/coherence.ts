@@ -17,7 +17,7 @@ import { Cpu, ExitReason, Region, Stall } from '../layout';
 import { CacheField, CacheTag, LineState, Model, Shared } from '../memory/model-layout';
 import { find, rowOf, writeBackToLlc } from './cache';
 import { dropBack, dropBackWrite } from './filter';
-import { count, endAccess, post } from './stall';
+import { count, endAccess, post, standAlone } from './stall';
 
 const SHARED: usize = Region.HEADER;
 
@@ -33,6 +33,11 @@ let requestsPaid: i32 = 0;
 
 @inline export function several(): bool {
   return load<i32>(SHARED, Shared.CPUS) > 1;
+}
+
+/** Whether other CPUs may hold the line: the host's tables, beyond guest memory, are only read. */
+@inline export function isShared(line: u32): bool {
+  return several() && line < load<u32>(SHARED, Shared.GUEST_LINES);
 }
 
 @inline function directoryEntry(line: u32): usize {
@@ -55,6 +60,15 @@ let requestsPaid: i32 = 0;
 @inline export function enterDirectory(cpu: usize, line: u32): void {
   const entry = directoryEntry(line);
   store<u64>(entry, load<u64>(entry) | bitOf(cpu));
+}
+
+/** The CPU holds the line from here on, unless another one may have it: returns false then. */
+export function enterAlone(cpu: usize, line: u32): bool {
+  const entry = directoryEntry(line);
+  const bit = bitOf(cpu);
+  if ((load<u64>(entry) & ~bit) != 0) return false;
+  store<u64>(entry, bit);
+  return true;
 }
 
 /** The line has become dirty; its CPU is the only holder. */
@@ -130,7 +144,7 @@ export function snoop(cpu: usize, line: u32, write: bool): i32 {
       state = clean(other, other + Model.L1I, line);
       state = higher(state, clean(other, other + Model.L1D, line));
       state = higher(state, clean(other, other + Model.L2, line));
-      if (state == DIRTY) writeBackToLlc(line);
+      if (state == DIRTY) writeBackToLlc(cpu, line);
     }
     if (write || state == ABSENT) store<u64>(entry, load<u64>(entry) & ~(<u64>1 << number));
     found = higher(found, state);
@@ -208,7 +222,7 @@ export function mayLock(cpu: usize, record: usize, line: u32): bool {
 
 /** True for lines that no filter may hold. */
 export function isOrdered(cpu: usize, line: u32): bool {
-  if (!several()) return false;
+  if (!isShared(line)) return false;
   const at = stateOf(line);
   const state = load<u32>(at);
   if ((state & LineState.ORDERED) == 0) return false;
@@ -292,6 +306,7 @@ export function mayAccess(cpu: usize, record: usize, line: u32, write: bool): bo
 function refuse(cpu: usize, record: usize): bool {
   store<i32>(cpu, ExitReason.ORDER, Cpu.EXIT_REASON);
   store<i32>(cpu, <i32>record, Cpu.EXIT_RECORD);
+  standAlone();
   endAccess(cpu);
   return false;
 }

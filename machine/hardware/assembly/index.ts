@@ -21,6 +21,7 @@ export { cpuid } from './cpuid';
 export { harvest, touchRecord, touchRegion } from './harvest';
 export { floatVector } from './float-vector';
 export { interpret } from './interpret';
+export { carry, drain } from './overlap';
 export { learnBranch, learnTarget, mispredicted } from './predict';
 export { repString } from './string';
 export { fxRestore, fxSave, x87Memory } from './float-state';

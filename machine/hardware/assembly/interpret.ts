@@ -7,6 +7,7 @@ import { BlockCode, BlockTable, OpWord, Slot } from '../cpu/bytecode';
 import { JumpKind, Op, Width } from '../cpu/ir';
 import { Mxcsr } from '../cpu/float-op';
 import { BlockRecord, Cpu, ExitReason, JumpTable } from '../layout';
+import { AccessHint, Flow } from '../memory/overlap-layout';
 import {
   bitsOf,
   define,
@@ -40,6 +41,7 @@ import { floatVector } from './float-vector';
 import { fetchLines, lockable, readable, writable, written } from './guest-memory';
 import { touchRecord } from './harvest';
 import { call } from './interpret-call';
+import { carry, drain } from './overlap';
 import { branch, indirect, popReturn, pushReturn } from './predict';
 import { bitmask, shuffle, vectorOp, vectorShift } from './vector';
 
@@ -92,6 +94,27 @@ function raise(cpu: usize, code: usize, word: usize, vector: i32): void {
   return 0;
 }
 
+/** Address of the AccessHint of an access, or 0. */
+@inline function hintOf(code: usize, word: usize): usize {
+  const hints: usize = load<u32>(code, BlockCode.HINTS);
+  return hints == 0 ? 0 : hints + <usize>load<u16>(word, OpWord.ACCESS) * AccessHint.BYTES;
+}
+
+/**
+ * Says what a complete block made of values that are on their way; not between iterations of a
+ * block that loops, where the next miss does it.
+ */
+@inline function follow(cpu: usize, code: usize, left: i64, next: u64): void {
+  if (load<i32>(code, BlockCode.SERIALIZED) != 0) {
+    drain(cpu);
+  } else if (load<i32>(cpu, Cpu.PENDING) != 0) {
+    const flow: usize = load<u32>(code, BlockCode.FLOW);
+    if (flow == 0) return;
+    const again = load<i32>(flow, Flow.LOOP) != 0 && next == load<u64>(code, BlockCode.ADDRESS);
+    if (!again) carry(cpu, flow, left);
+  }
+}
+
 @inline function countExecution(cpu: usize, record: usize): void {
   const count = load<i64>(record, BlockRecord.COUNT);
   store<i64>(record, count + 1, BlockRecord.COUNT);
@@ -104,6 +127,7 @@ function raise(cpu: usize, code: usize, word: usize, vector: i32): void {
   const left = load<i64>(cpu, Cpu.LEFT) - <i64>load<i32>(code, BlockCode.TICKS);
   store<i64>(cpu, left, Cpu.LEFT);
   countExecution(cpu, record);
+  follow(cpu, code, left, next);
   store<u64>(cpu, next, Cpu.RIP);
   store<i32>(code, load<i32>(code, BlockCode.EXECUTIONS) + 1, BlockCode.EXECUTIONS);
   if (left < 0) {
@@ -152,8 +176,10 @@ function runRegion(cpu: usize, code: usize, address: u64): usize {
 /** Ends a block by leaving with `reason` after its accounting. */
 function finishAndLeave(cpu: usize, code: usize, next: u64, reason: i32, info: i32): void {
   const record = recordOf(cpu, code);
-  store<i64>(cpu, load<i64>(cpu, Cpu.LEFT) - <i64>load<i32>(code, BlockCode.TICKS), Cpu.LEFT);
+  const left = load<i64>(cpu, Cpu.LEFT) - <i64>load<i32>(code, BlockCode.TICKS);
+  store<i64>(cpu, left, Cpu.LEFT);
   countExecution(cpu, record);
+  follow(cpu, code, left, next);
   store<u64>(cpu, next, Cpu.RIP);
   store<i32>(code, load<i32>(code, BlockCode.EXECUTIONS) + 1, BlockCode.EXECUTIONS);
   store<i32>(cpu, info, Cpu.EXIT_INFO);
@@ -312,7 +338,7 @@ function runBlock(cpu: usize, code: usize, record: usize): usize {
         define(word, operandA(word) != 0 ? operandB(word) : operandC(word));
         break;
       case Op.Load: {
-        const host = readable(cpu, operandA(word), 1 << width, record);
+        const host = readable(cpu, operandA(word), 1 << width, record, hintOf(code, word));
         if (host == 0) {
           fault(cpu, code, word);
           return 0;
@@ -321,7 +347,7 @@ function runBlock(cpu: usize, code: usize, record: usize): usize {
         break;
       }
       case Op.Store: {
-        const host = writable(cpu, operandA(word), 1 << width, record);
+        const host = writable(cpu, operandA(word), 1 << width, record, hintOf(code, word));
         if (host == 0) {
           fault(cpu, code, word);
           return 0;
@@ -333,7 +359,7 @@ function runBlock(cpu: usize, code: usize, record: usize): usize {
       case Op.ProbeWrite: {
         const host = smallImmediate(word) != 0 && several()
           ? lockable(cpu, operandA(word), 1 << width, record)
-          : writable(cpu, operandA(word), 1 << width, record);
+          : writable(cpu, operandA(word), 1 << width, record, hintOf(code, word));
         if (host == 0) {
           fault(cpu, code, word);
           return 0;
@@ -356,7 +382,7 @@ function runBlock(cpu: usize, code: usize, record: usize): usize {
           raise(cpu, code, word, VECTOR_GENERAL_PROTECTION);
           return 0;
         }
-        const host = readable(cpu, va, 1 << width, record);
+        const host = readable(cpu, va, 1 << width, record, hintOf(code, word));
         if (host == 0) {
           fault(cpu, code, word);
           return 0;
@@ -372,7 +398,7 @@ function runBlock(cpu: usize, code: usize, record: usize): usize {
           raise(cpu, code, word, VECTOR_GENERAL_PROTECTION);
           return 0;
         }
-        const host = writable(cpu, va, 1 << width, record);
+        const host = writable(cpu, va, 1 << width, record, hintOf(code, word));
         if (host == 0) {
           fault(cpu, code, word);
           return 0;

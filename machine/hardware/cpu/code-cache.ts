@@ -11,7 +11,7 @@ import { RegionList } from '../layout.ts';
 import type { TimedBlock } from '../jit/region-context.ts';
 import type { LinearMemory } from '../memory/linear-memory.ts';
 import type { AccountedBlock, Accounting } from './accounting.ts';
-import { encodeBlock, encodedBytes, setThreshold } from './encode.ts';
+import { accessFlow, encodeBlock, encodedBytes, setThreshold } from './encode.ts';
 import type { IrBlock } from './ir.ts';
 import { TablePool, type SpaceTables } from './space-tables.ts';
 import type { BlockTiming } from './timing.ts';
@@ -89,8 +89,8 @@ export class CodeCache {
   }
 
   /** True when a block of `ir` can be added without dropping others. */
-  hasRoom(ir: IrBlock): boolean {
-    return this.accounting.hasRoom && encodedBytes(ir) + 8 <= this.free;
+  hasRoom(ir: IrBlock, timing: BlockTiming): boolean {
+    return this.accounting.hasRoom && encodedBytes(ir, timing.flow) + 8 <= this.free;
   }
 
   add(
@@ -100,7 +100,7 @@ export class CodeCache {
     pages: readonly number[],
     threshold: number,
   ): CodeBlock {
-    const code = this.allocate(encodedBytes(ir));
+    const code = this.allocate(encodedBytes(ir, timing.flow));
     const block = this.accounting.add<CodeBlock>((record) => ({
       address: ir.address,
       ir,
@@ -118,12 +118,14 @@ export class CodeCache {
       regions: new Set(),
       dropped: false,
       threshold,
+      access: accessFlow(code, ir, timing.flow),
     }));
     encodeBlock(this.linear.data, code, ir, {
       record: block.record,
       ticks: timing.ticks,
       resolveTicks: timing.resolveTicks,
       threshold,
+      flow: timing.flow,
     });
     for (const page of pages) enter(this.byPage, page, block);
     for (const page of virtualPages(block)) enter(space.byPage, page, block);

@@ -83,6 +83,7 @@ const USER_FETCH = PageFaultCode.USER | PageFaultCode.FETCH;
 interface CoreRunner {
   interpret(cpu: number, code: number): void;
   fetch(cpu: number, va: bigint, record: number): number;
+  drain(cpu: number): void;
 }
 
 export class Processor implements ExecutionContext, CodeSpaces {
@@ -163,8 +164,11 @@ export class Processor implements ExecutionContext, CodeSpaces {
         case ExitReason.PAGE_FAULT:
         case ExitReason.EXCEPTION:
           this.bookPrefix(cpu, block);
+          this.core.drain(block);
           return this.leave(block, reason, limit);
         case ExitReason.SYSCALL:
+          this.core.drain(block);
+          return this.leave(block, reason, limit);
         case ExitReason.MARKER:
           return this.leave(block, reason, limit);
         case ExitReason.ORDER:
@@ -268,13 +272,14 @@ export class Processor implements ExecutionContext, CodeSpaces {
     const fetch = (from: bigint, length: number): Uint8Array => this.fetchBytes(cpu, from, length);
     const ir = formBlock(address, fetch, instructionsMax);
     if ('missing' in ir) return undefined;
-    if (!this.cache.hasRoom(ir)) this.clear();
+    const timing = this.options.timing(ir);
+    if (!this.cache.hasRoom(ir, timing)) this.clear();
     const pages = [this.physicalPage(cpu, address)];
     const last = this.physicalPage(cpu, address + BigInt(ir.length - 1));
     if (last !== pages[0]) pages.push(last);
     for (const page of pages) this.hierarchy.markCodePage(page);
     const threshold = this.options.tier === 'auto' ? WARM : THRESHOLD_NEVER;
-    return this.cache.add(this.spaces[cpu], ir, this.options.timing(ir), pages, threshold);
+    return this.cache.add(this.spaces[cpu], ir, timing, pages, threshold);
   }
 
   private physicalPage(cpu: number, address: bigint): number {

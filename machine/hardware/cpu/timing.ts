@@ -12,6 +12,7 @@
 import { ticksFromCycles } from '../../core/units.ts';
 import type { Ticks } from '../../core/units.ts';
 import { Cpu } from '../layout.ts';
+import { flowOf, type BlockFlow, type FlowCosts } from './dependence.ts';
 import { HELPERS } from './helpers.ts';
 import { Helper, NONE, Op } from './ir.ts';
 import type { IrBlock, IrInstruction, IrOp } from './ir.ts';
@@ -29,6 +30,8 @@ export interface CoreTiming {
   readonly issueWidth: number;
   readonly instructions: Readonly<Record<string, OperationCost>>;
   readonly default: OperationCost;
+  /** Instructions in flight at most; without it misses do not overlap. */
+  readonly reorderBuffer?: number;
 }
 
 /** Base ticks of a block, and of its first n instructions for each n up to all of them. */
@@ -37,6 +40,8 @@ export interface BlockTiming {
   /** From the block's beginning until the branch at its end is resolved. */
   readonly resolveTicks: Ticks;
   readonly prefix: Int32Array;
+  /** What its accesses wait for, on a core that overlaps misses. */
+  readonly flow?: BlockFlow;
 }
 
 /** Rows of the instruction table that are no mnemonics. */
@@ -255,8 +260,26 @@ export class BlockTimer {
     });
     const whole = prefix[code.length];
     const chain = jumpsToItself(block) ? this.loopCycles(block, code) : 0;
+    const ticks = Math.max(whole, ticksFromCycles(chain));
+    const { reorderBuffer } = this.core;
     const resolveTicks = ticksFromCycles(this.resolveCycles(block, code));
-    return { ticks: Math.max(whole, ticksFromCycles(chain)), resolveTicks, prefix };
+    if (reorderBuffer === undefined) return { ticks, resolveTicks, prefix };
+    return {
+      ticks,
+      resolveTicks,
+      prefix,
+      flow: flowOf(block, this.flowCosts(code), { ticks, offsets: prefix }, reorderBuffer),
+    };
+  }
+
+  private flowCosts(code: readonly Costed[]): FlowCosts {
+    const rows: Readonly<Record<string, OperationCost | undefined>> = this.core.instructions;
+    const loadLatency = rows[LOAD]?.latency ?? 0;
+    return {
+      instructions: code.map(({ cost }) => cost),
+      loadLatency,
+      forwardLatency: rows[FORWARD]?.latency ?? loadLatency,
+    };
   }
 
   /** How long what decides the last jump takes to compute, from when the block begins. */

@@ -80,9 +80,16 @@ function faultAfterStall(e: BlockEmitter): void {
   e.fault();
 }
 
-function slowAccess(e: BlockEmitter, va: Local, bytes: number, direction: Direction): void {
+function slowAccess(
+  e: BlockEmitter,
+  va: Local,
+  bytes: number,
+  direction: Direction,
+  hint: number,
+): void {
   const { w, region } = e;
   region.storeLocal(region.left, Wasm.I64_STORE, Cpu.LEFT);
+  if (hint !== 0) region.storeConstant(hint, Cpu.HINT);
   w.localGet(CPU_LOCAL);
   w.localGet(va);
   w.i32Const(bytes);
@@ -118,15 +125,16 @@ function access(
   after: { slow?: () => void; fast?: () => void } = {},
 ): void {
   const { w, region } = e;
+  const hint = e.nextHint();
   if (!region.options.filter || direction === 'lock') {
-    slowAccess(e, va, bytes, direction);
+    slowAccess(e, va, bytes, direction, direction === 'lock' ? 0 : hint);
     after.slow?.();
     return;
   }
   const filter = direction === 'read' ? Cpu.FILTER_READ : Cpu.FILTER_WRITE;
   pushFilterMiss(e, va, bytes, filter);
   w.if();
-  slowAccess(e, va, bytes, direction);
+  slowAccess(e, va, bytes, direction, hint);
   after.slow?.();
   w.else();
   w.localGet(va);
@@ -272,6 +280,7 @@ export function checkFetch(e: BlockEmitter): void {
       w.u8(Wasm.I64_NE);
       w.if();
     }
+    region.storeLocal(region.left, Wasm.I64_STORE, Cpu.LEFT);
     w.localGet(CPU_LOCAL);
     w.i64Const(from);
     region.pushRecord(block.record);

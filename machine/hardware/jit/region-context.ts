@@ -2,6 +2,7 @@
  * What all blocks of one region share while they are translated: the function being written, the
  * locals that hold guest state, and the labels that lead out.
  */
+import type { FlowPlace } from '../cpu/encode.ts';
 import { NONE, Op, type FlagKind, type IrBlock, type Width } from '../cpu/ir.ts';
 import type { PredictorSpec } from '../cpu/predictor.ts';
 import { FloatException, FloatForm, FloatOp, Mxcsr } from '../cpu/float-op.ts';
@@ -19,6 +20,8 @@ export interface TimedBlock {
   readonly resolveTicks: number;
   /** Place of the block's BlockRecord: offset from the CPU block. */
   readonly record: number;
+  /** Its data flow, on a core that overlaps misses. */
+  readonly access?: FlowPlace | undefined;
 }
 
 export interface TranslationOptions {

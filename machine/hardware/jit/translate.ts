@@ -304,12 +304,37 @@ class RegionTranslator {
     w.memory(Wasm.I64_STORE, block.record + BlockRecord.COUNT);
   }
 
+  /**
+   * While values are on their way, notes what the block has made of them. Not between iterations of
+   * a block that loops; the next miss does it there.
+   */
+  private carry({ access }: TimedBlock): void {
+    if (access === undefined) return;
+    const { flow, serialized } = access;
+    const { region } = this;
+    const { w } = region;
+    if (serialized) {
+      w.localGet(CPU_LOCAL);
+      w.call(CoreFunction.DRAIN);
+      return;
+    }
+    w.localGet(CPU_LOCAL);
+    w.memory(Wasm.I32_LOAD, Cpu.PENDING);
+    w.if();
+    w.localGet(CPU_LOCAL);
+    w.i32Const(flow);
+    w.localGet(region.left);
+    w.call(CoreFunction.CARRY);
+    w.end();
+  }
+
   private terminate(e: BlockEmitter, node: number, op: IrOp): void {
     const { region } = this;
     const { w } = region;
     const block = this.source.blocks[node];
     // An exception's block is booked by the dispatcher, instruction by instruction.
     if (op.op !== Op.Exception) this.account(block);
+    const again = block.access?.loops === true && !block.access.serialized;
     const taken = op.op === Op.Branch ? region.acquire(ValueType.I32) : NONE;
     if (op.op === Op.Branch) {
       e.push(op.a, ValueType.I32);
@@ -326,33 +351,41 @@ class RegionTranslator {
     switch (op.op) {
       case Op.Jump:
         if (op.imm2 !== 0n) predictCall(region, op.imm2);
+        if (!again) this.carry(block);
         this.goTo(node, op.imm);
         return;
       case Op.Branch:
         predictBranch(region, block, taken);
         region.release(taken, ValueType.I32);
+        if (!again) this.carry(block);
         if (op.imm === op.imm2) {
           this.goTo(node, op.imm);
           return;
         }
         w.localGet(taken);
         w.if();
+        if (again && op.imm !== block.ir.address) this.carry(block);
         this.goTo(node, op.imm);
         w.else();
+        if (again && op.imm2 !== block.ir.address) this.carry(block);
         this.goTo(node, op.imm2);
         w.end();
         return;
       case Op.JumpIndirect:
         predictIndirect(region, block, op);
+        this.carry(block);
         this.goToAny(node);
         return;
       case Op.Syscall:
+        this.carry(block);
         this.exit(block, ExitReason.SYSCALL, op.imm, 0);
         return;
       case Op.Marker:
+        this.carry(block);
         this.exit(block, ExitReason.MARKER, op.imm2, Number(op.imm));
         return;
       case Op.Dispatch:
+        this.carry(block);
         this.exit(block, ExitReason.DISPATCH, op.imm, 0);
         return;
       case Op.Pause:

@@ -232,6 +232,7 @@ function runQueue(cpu: KernelCpu, idle: Task): Rq {
     curr: idle,
     activeMm: null,
     needResched: false,
+    relaxing: false,
     nrRunning: 0,
     tick: null,
   };

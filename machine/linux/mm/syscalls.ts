@@ -44,14 +44,19 @@ export function sysMmap(kernel: Kernel, args: SyscallArguments): number {
   if (!TYPES.includes(flags & Map.TYPE)) return -Errno.EINVAL;
   let file: MappedFile | null = null;
   let readOnlyFile = false;
+  // Drivers choose what to map by the offset; their areas begin at 0.
+  let mapsContents = true;
   if ((flags & Map.ANONYMOUS) === 0) {
     const open = fdget(kernel, args.int(4));
     if (open === null) return -Errno.EBADF;
     const access = open.flags & O.ACCMODE;
     if (access === O.WRONLY) return -Errno.EACCES;
     const { kind } = open.operations;
-    if (kind !== 'regular' && kind !== 'zero') return -Errno.ENODEV;
-    file = open.inode.mapping;
+    const found = open.operations.mmap?.(open, offset, args.unsigned(1));
+    if (typeof found === 'number') return found;
+    mapsContents = found === undefined;
+    if (found === undefined && kind !== 'regular' && kind !== 'zero') return -Errno.ENODEV;
+    file = found ?? open.inode.mapping;
     readOnlyFile = access !== O.RDWR;
     if ((flags & Map.HUGETLB) !== 0) return -Errno.EINVAL;
   } else if ((flags & Map.HUGETLB) !== 0) {
@@ -68,7 +73,7 @@ export function sysMmap(kernel: Kernel, args: SyscallArguments): number {
     flags,
     file,
     readOnlyFile,
-    pgoff: offset / PAGE_BYTES,
+    pgoff: (mapsContents ? offset : 0) / PAGE_BYTES,
   });
 }
 

@@ -105,6 +105,8 @@ export interface FileOperations {
   /** Size for SEEK_END; absent: not seekable, or always at 0. */
   readonly size?: (file: FileStruct) => number;
   readonly ioctl?: (kernel: Kernel, file: FileStruct, command: number, arg: number) => number;
+  /** What mmap maps at `offset` (bytes) beside the contents, or -errno. */
+  readonly mmap?: (file: FileStruct, offset: number, length: number) => MappedFile | number;
   readonly open?: (kernel: Kernel, file: FileStruct) => IoResult;
   readonly release?: (kernel: Kernel, file: FileStruct) => void;
 }

@@ -83,6 +83,11 @@ import {
 import { sysFstatfs, sysStatfs } from '../../../../fs/statfs.ts';
 import { sysFadvise64, sysFsync, sysSync, sysSyncfs } from '../../../../fs/sync.ts';
 import { sysFutimesat, sysUtimensat, sysUtimes } from '../../../../fs/utimes.ts';
+import {
+  sysIoUringEnter,
+  sysIoUringRegister,
+  sysIoUringSetup,
+} from '../../../../io_uring/syscalls.ts';
 import type { SyscallName } from '../../../../include/uapi/asm/unistd-64.ts';
 import type { Handled } from './syscall-table.ts';
 
@@ -172,6 +177,9 @@ export const FILE_CALLS: Partial<Record<SyscallName, Handled>> = {
   epoll_pwait2: [sysEpollPwait2],
   eventfd: [sysEventfd],
   eventfd2: [sysEventfd2],
+  io_uring_setup: [sysIoUringSetup, 'IOPOLL, sharing a worker pool'],
+  io_uring_enter: [sysIoUringEnter, 'operations but NOP, links, time-outs'],
+  io_uring_register: [sysIoUringRegister, 'everything but enabling a ring'],
   sync: [sysSync],
   fsync: [sysFsync],
   fdatasync: [sysFsync],
