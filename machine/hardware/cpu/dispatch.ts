@@ -78,6 +78,7 @@ const COMMUNICATION_WINDOW: Ticks = 2 ** 17 * TICKS_PER_CYCLE;
 const NO_SPACE = 0;
 const TWO_32 = 0x1_0000_0000;
 const PAGE_BYTES = 4096n;
+const NO_BYTES = new Uint8Array(0);
 const USER_FETCH = PageFaultCode.USER | PageFaultCode.FETCH;
 
 interface CoreRunner {
@@ -286,9 +287,14 @@ export class Processor implements ExecutionContext, CodeSpaces {
     return Math.floor(this.hierarchy.translate(cpu, address, USER_FETCH) / Number(PAGE_BYTES));
   }
 
-  /** Up to `length` bytes of code; fewer where the next page cannot be fetched from. */
+  /** Up to `length` bytes of code, to read at once; fewer where the next page cannot be fetched from. */
   private fetchBytes(cpu: number, address: bigint, length: number): Uint8Array {
     const { linear } = this;
+    if (length <= Number(PAGE_BYTES - (address % PAGE_BYTES))) {
+      const physical = this.hierarchy.translate(cpu, address, USER_FETCH);
+      const host = linear.guestBase + physical;
+      return physical < 0 ? NO_BYTES : linear.u8.subarray(host, host + length);
+    }
     const bytes = new Uint8Array(length);
     let done = 0;
     while (done < length) {

@@ -10,7 +10,8 @@ import type { ExecutorTier } from '../../../../machine/hardware/cpu/dispatch.ts'
 import { ExitReason } from '../../../../machine/hardware/layout.ts';
 import { LinearCpuState } from '../../../../machine/hardware/memory/cpu-state.ts';
 import { ProcessorRig } from '../jit/processor-rig.ts';
-import { CODE, STACK_TOP } from '../jit/rig.ts';
+import { HEAP } from '../../../bench/loops.ts';
+import { CODE } from '../jit/rig.ts';
 
 export interface SmpOptions {
   readonly cpus: number;
@@ -25,6 +26,9 @@ export interface SmpOptions {
 const R14 = 14;
 const R15 = 15;
 const TICKS = 64;
+/** The CPUs' stacks lie in the heap, after what the programs use. */
+const STACKS = 0x40000;
+const STACK_BYTES = 4096;
 
 export function marker(asm: Assembler): void {
   asm.bytes([0x0f, 0x1f, 0x84, 0x00, 0x01, 0x00, 0x43, 0x4c]);
@@ -39,13 +43,14 @@ export class SmpRig {
     const { cpus, tier = 'auto', filter = true, quantumCycles, starts = [] } = options;
     this.quantum = quantumCycles * TICKS;
     const geometry = memoryGeometry(ZEN4_VM.memory);
-    this.rig = new ProcessorRig({ tier, filter, cpus, geometry });
+    const heapBytes = STACKS + cpus * STACK_BYTES;
+    this.rig = new ProcessorRig({ tier, filter, cpus, geometry, heapBytes });
     this.rig.load(emit);
     const { linear } = this.rig.machine;
     this.states = Array.from({ length: cpus }, (_, cpu) => new LinearCpuState(linear, cpu));
     this.states.forEach((state, cpu) => {
       state.rip = CODE;
-      state.setRegister(4, STACK_TOP - 64n - BigInt(cpu) * 2048n);
+      state.setRegister(4, HEAP + BigInt(STACKS + (cpu + 1) * STACK_BYTES - 64));
       state.setRegister(R14, BigInt(cpu));
       state.setRegister(R15, BigInt(cpus));
       state.clock = (starts[cpu] ?? 0) * TICKS;
