@@ -13,6 +13,7 @@ const ASC_FLAGS = [
   '--outFile', 'core.wasm',
   '--runtime', 'stub',
   '--importMemory',
+  '--exportTable',
   '--initialMemory', '1',
   '--maximumMemory', '65536',
   '--memoryBase', '4096',

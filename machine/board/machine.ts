@@ -86,6 +86,7 @@ class Machine {
   private readonly running: RunningKernel;
   private userSymbols = new UserSymbols(this.symbols, []);
   private readonly tids: number[];
+  private readonly resolveUser = (address: bigint): number => this.userSymbols.resolve(address);
 
   constructor(
     private readonly options: MachineOptions,
@@ -110,10 +111,12 @@ class Machine {
       states: Array.from({ length: cpus }, (_, cpu) => new LinearCpuState(linear, cpu)),
       onData: options.observer?.onData,
       context: this.processor,
+      code: this.processor,
       harvestUser: () => {
         this.harvestUser();
       },
       setTask: (cpu, tid) => {
+        if (this.tids[cpu] !== tid) this.settleUser(cpu);
         this.tids[cpu] = tid;
       },
     });
@@ -168,10 +171,12 @@ class Machine {
   }
 
   private harvestUser(): void {
-    const resolve = (address: bigint): number => this.userSymbols.resolve(address);
-    this.tids.forEach((tid, cpu) => {
-      this.processor.settle(cpu, tid, this.ledger, resolve);
-    });
+    for (let cpu = 0; cpu < this.tids.length; cpu++) this.settleUser(cpu);
+  }
+
+  /** Books what a CPU ran in user mode to the task that it ran. */
+  private settleUser(cpu: number): void {
+    this.processor.settle(cpu, this.tids[cpu], this.ledger, this.resolveUser);
   }
 
   /** Marker 2k+1 begins phase k, marker 2k+2 ends it; after the last phase comes the teardown. */

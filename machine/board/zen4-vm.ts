@@ -105,9 +105,9 @@ export const ZEN4_VM: Board = {
       'pointer_chase ws=8192K 2M: 367 TSC = 518 cycles, less L1, second-level TLB and LLC lookup',
     ),
     lineTransferCycles: figure(
-      258,
+      168,
       0.3,
-      'cacheline_pingpong_roundtrip: 366 TSC for two transfers; the fast state of a bimodal row',
+      'the figure with which two CPUs of the model take the 366 TSC of cacheline_pingpong_roundtrip: two messages, each of which takes a line from its reader and back; the fast state of a bimodal row (1678 TSC in the slow one)',
     ),
     overlap: {
       reorderBuffer: figure(320, 0.05, `${AMD_GUIDE}: retire queue`),

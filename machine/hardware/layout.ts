@@ -7,15 +7,15 @@
  *   0x00000000  unused first page: address 0 never names anything
  *   0x00001000  AssemblyScript statics
  *   HEADER      machine-wide header (Header)
- *   CPU_BLOCKS  one block of CPU_BLOCK_BYTES for each CPU (Cpu)
- *   ...         arena: tag arrays, block records, interpreter code (handed out by Arena)
+ *   CPU_BLOCKS  one block of CPU_BLOCK_BYTES for each CPU (Cpu), its block records included
+ *   ...         arena: tag arrays, interpreter code, kernel records (handed out by Arena)
  *   GUEST       guest physical memory, page aligned: host address = Header.GUEST_BASE + physical
  */
 
 export const enum Region {
   HEADER = 0x10000,
   CPU_BLOCKS = 0x11000,
-  CPU_BLOCK_BYTES = 0x10000,
+  CPU_BLOCK_BYTES = 0x920000,
 }
 
 /** Machine-wide header; offsets from Region.HEADER. All fields i32 unless said otherwise. */
@@ -28,20 +28,15 @@ export const enum Header {
   CODE_PAGES = 0x10,
   /**
    * How many code pages were written since the dispatcher last looked; see CodePage. Such a write
-   * is never filtered, and a user's makes its block the last one: it takes Budget.FORCE from
-   * Cpu.LIMIT and adds as much to Cpu.STALL, so that LEFT goes negative while LIMIT - LEFT, the
-   * clock, stays exact. The block runs to its end; the exit says BUDGET, and the dispatcher, which
-   * looks here before it runs anything, invalidates the pages and clears this field.
+   * is never filtered. A user's is refused: it leaves with ExitReason.CODE_WRITTEN as if it had
+   * faulted, and the dispatcher executes the instruction alone, with Cpu.MAY_WRITE_CODE set. The
+   * write then takes Budget.FORCE from Cpu.LIMIT and adds as much to Cpu.STALL, so that LEFT goes
+   * negative while LIMIT - LEFT, the clock, stays exact; so nothing else is executed before the
+   * dispatcher, which looks here before it runs anything, has invalidated the pages.
    */
   CODE_WRITTEN = 0x14,
   /** Physical page number of the last such write. */
   CODE_WRITTEN_PAGE = 0x18,
-  /**
-   * Address of a list of i32 record addresses, or 0, and its length: the interpreter enters a
-   * record whose COUNT it raises from 0. The dispatcher empties the list when it harvests.
-   */
-  TOUCHED_LIST = 0x1c,
-  TOUCHED_COUNT = 0x20,
 }
 
 /** Values of the bytes at Header.CODE_PAGES. */
@@ -151,6 +146,20 @@ export const enum Cpu {
   /** f64: ticks since the kernel was entered, which the clock does not have yet; 0 in user mode. */
   KERNEL_ELAPSED = 0x338,
 
+  /** i32: 1 while the CPU executes one instruction that may write code; see Header.CODE_WRITTEN. */
+  MAY_WRITE_CODE = 0x338,
+
+  /** i32: entries of the list at TOUCHED. */
+  TOUCHED_COUNT = 0x33c,
+  /**
+   * i64: while LEFT is below this, the clock is past another CPU's, and what both must see in order
+   * waits: see assembly/coherence.ts. The least number when no other CPU runs.
+   */
+  TURN_LEFT = 0x340,
+  /** i32: the physical line that this CPU has asked for, plus 1, while the request is on its way; or 0. */
+  REQUESTED = 0x348,
+  /** i64: clock at which this CPU last counted an access with `lock`; see assembly/coherence.ts. */
+  LOCK_COUNTED = 0x350,
   /**
    * i32: address of the AccessHint of the access that a call of the slow path is about to make, or
    * 0; the call clears it. i32: 1 while values are on their way, so that blocks must be followed.
@@ -184,6 +193,43 @@ export const enum Cpu {
   FILTER_KERNEL_READ = 0x8000,
   FILTER_KERNEL_WRITE = 0xa000,
   FILTER_KERNEL_FETCH = 0xc000,
+
+  // Accounts: who executes on which CPU is told apart by where it is counted -----------------
+  /** Records.MAX block records; a block has the same place in every CPU's. */
+  RECORDS = 0x10000,
+  /**
+   * Up to Records.TOUCHED_MAX i32: what may have changed since the last harvest. The address of a
+   * record whose COUNT or FAULTS rose from 0, or of the RegionList of a region that was entered, plus 1.
+   */
+  TOUCHED = 0x810000,
+  /** One byte for each region: 1 while it is listed in TOUCHED. */
+  REGION_FLAGS = 0x910000,
+}
+
+export const enum Records {
+  MAX = 0x10000,
+  TOUCHED_MAX = 0x40000,
+  REGIONS_MAX = 0x10000,
+}
+
+/** Cpu.JUMP_CACHE: where translated code begins, by address; direct-mapped. */
+export const enum JumpTable {
+  ENTRIES = 4096,
+  /** Offsets in an entry: i64 address, i32 slot of the function table. */
+  ADDRESS = 0,
+  SLOT = 8,
+  ENTRY_SHIFT = 4,
+  /** An entry's index: (address ^ address >> HASH_SHIFT) modulo ENTRIES, of the low 32 bits. */
+  HASH_SHIFT = 12,
+}
+
+/** What a translated region contains, for the accounts; i32 each. */
+export const enum RegionList {
+  /** Index of its byte in Cpu.REGION_FLAGS. */
+  FLAG = 0,
+  COUNT = 4,
+  /** Places of the blocks' records: offsets from the CPU block. */
+  RECORDS = 8,
 }
 
 /** Costs of forward rep movs and stos. */
@@ -221,8 +267,12 @@ export const enum ExitReason {
    * loaded, and translated code may run under its default alone.
    */
   DISPATCH = 6,
-  /** Code was written; the dispatcher must invalidate before going on. */
+  /** The instruction at RIP writes to a page that code was decoded from; nothing of it is done. */
   CODE_WRITTEN = 7,
+  /** Another CPU's clock is behind, and `pause` lets it go first; RIP is the next instruction. */
+  TURN = 8,
+  /** The access of the instruction at RIP must wait for CPUs that are behind; nothing of it is done. */
+  ORDER = 9,
 }
 
 /** Page-fault error code bits, as the processor pushes them. */
@@ -236,15 +286,20 @@ export const enum PageFaultCode {
 
 /**
  * A block record: one row of counters for a piece of code (a user basic block or a kernel
- * function), kept in linear memory so that generated code can bump it. RECORD_BYTES each.
+ * function), kept in linear memory so that generated code can bump it. RECORD_BYTES each; all
+ * counters are since the last harvest.
  */
 export const enum BlockRecord {
-  /** i64: complete executions since the last harvest. */
+  /** i64: complete executions. */
   COUNT = 0x00,
-  /** i64: iterations of rep string instructions since the last harvest. */
+  /** i64: iterations of rep string instructions. */
   REP_ITERATIONS = 0x08,
-  /** i64 each, indexed by Stall: stall ticks since the last harvest. */
+  /** i64 each, indexed by Stall: stall ticks. */
   STALLS = 0x10,
+  /** i64: executions that ended in a fault, and what they completed: instructions, base ticks. */
+  FAULTS = 0x68,
+  FAULT_INSTRUCTIONS = 0x70,
+  FAULT_TICKS = 0x78,
   BYTES = 0x80,
 }
 

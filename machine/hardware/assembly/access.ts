@@ -9,6 +9,7 @@
 import { Budget, CodePage, Cpu, ExitReason, Header, Region } from '../layout';
 import { Model, TlbData } from '../memory/model-layout';
 import { accessL1, lastBack } from './cache';
+import { beginOrder, isOrdered, mayAccess, mayLock, several } from './coherence';
 import { clearFilters, dropWritesToPage, install, maskBit, mayInstall } from './filter';
 import { beginAccess, count, endAccess } from './stall';
 import {
@@ -79,6 +80,19 @@ function noteCodeWrite(host: u32): bool {
   return true;
 }
 
+/** Whether a user's write to the page must wait for the dispatcher; see CODE_WRITTEN. */
+@inline function refuses(cpu: usize, host: u32): bool {
+  return load<u8>(codePageOf(host)) != CodePage.NONE && load<i32>(cpu, Cpu.MAY_WRITE_CODE) == 0;
+}
+
+/** The translation has been paid for; when the instruction is tried again it is at hand. */
+function refuse(cpu: usize, record: usize): usize {
+  store<i32>(cpu, ExitReason.CODE_WRITTEN, Cpu.EXIT_REASON);
+  store<i32>(cpu, <i32>record, Cpu.EXIT_RECORD);
+  endAccess(cpu);
+  return 0;
+}
+
 /** Makes the user block that wrote code the last one before the dispatcher; see CODE_WRITTEN. */
 function leaveSoon(cpu: usize): void {
   store<i64>(cpu, load<i64>(cpu, Cpu.LIMIT) - Budget.FORCE, Cpu.LIMIT);
@@ -89,13 +103,27 @@ function leaveSoon(cpu: usize): void {
   return !kernel && load<i32>(cpu, Cpu.CPL) == CPL_USER ? flags | TlbData.USER : flags;
 }
 
+/** Whether the access in progress has a `lock`. */
+let locked: bool = false;
+
+/**
+ * Whether a user's access may happen now, among those of other CPUs. Only its first line counts: to
+ * wait for two would be to let others take the one while waiting for the other.
+ */
+function inOrder(cpu: usize, host: u32, record: usize, write: bool): bool {
+  const line = (host - guestBase()) >> 6;
+  if (locked && !mayLock(cpu, record, line)) return false;
+  return mayAccess(cpu, record, line, write);
+}
+
 /** Touches one data line and enters it in the filters, unless `entry` is -1. */
 @inline function touchData(
   cpu: usize, va: i64, host: u32, write: bool, kernel: bool, entry: i32, filterWrite: bool,
 ): void {
   const dtlb = cpu + Model.DTLB;
   accessL1(cpu, cpu + Model.L1D, (host - guestBase()) >> 6, write);
-  if (entry < 0) return;
+  // An access that took the line may have made it one that CPUs access in order.
+  if (entry < 0 || isOrdered(cpu, (host - guestBase()) >> 6)) return;
   const delta = <i32>host - <i32>va;
   const back = lastBack;
   install(cpu, Cpu.FILTER_READ, kernel, va, delta, back, false);
@@ -113,6 +141,8 @@ function accessPage(cpu: usize, va: i64, size: u32, record: usize, write: bool, 
     return 0;
   }
   const host = hostOf(dtlb, entry, va);
+  if (write && !kernel && refuses(cpu, host)) return refuse(cpu, record);
+  if (!kernel && several() && !inOrder(cpu, host, record, write)) return 0;
   const code = write && noteCodeWrite(host);
   const filtered = mayInstall(cpu, kernel) ? entry : -1;
   touchData(cpu, va, host, write, kernel, filtered, write && !code);
@@ -146,6 +176,8 @@ function accessTwoPages(cpu: usize, va: i64, size: u32, record: usize, write: bo
     return 0;
   }
   const host2 = hostOf(dtlb, entry2, va2);
+  if (write && !kernel && (refuses(cpu, host) || refuses(cpu, host2))) return refuse(cpu, record);
+  if (!kernel && several() && !inOrder(cpu, host, record, write)) return 0;
   touchData(cpu, va, host, write, kernel, -1, false);
   touchData(cpu, va2, host2, write, kernel, -1, false);
   endAccess(cpu);
@@ -169,6 +201,7 @@ function accessTwoPages(cpu: usize, va: i64, size: u32, record: usize, write: bo
 
 @inline function accessData(cpu: usize, va: i64, size: u32, record: usize, write: bool, kernel: bool): usize {
   beginAccess(cpu, record, false);
+  beginOrder();
   count(cpu + Model.SLOW_CALLS);
   if (!isCanonical(va) || !isCanonical(va + size - 1)) {
     generalProtection(cpu, record);
@@ -216,6 +249,14 @@ export function read(cpu: usize, va: i64, size: u32, record: usize): usize {
  */
 export function write(cpu: usize, va: i64, size: u32, record: usize): usize {
   return accessData(cpu, va, size, record, true, USER);
+}
+
+/** A write with `lock`. */
+export function writeLocked(cpu: usize, va: i64, size: u32, record: usize): usize {
+  locked = true;
+  const host = accessData(cpu, va, size, record, true, USER);
+  locked = false;
+  return host;
 }
 
 /** Carries the bytes of a store that crossed into a frame elsewhere from BOUNCE to their places. */

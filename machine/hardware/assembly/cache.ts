@@ -4,12 +4,13 @@
  * First level: FIFO, so that a hit changes no state. L2 and last level: LRU, rows kept in order of
  * last use. Write-back, write-allocate, neither inclusive nor exclusive. A miss first brings the
  * line in from below, then writes its dirty victim back.
- * A line that is dirty in a CPU's L1D or L2 is in no other CPU's caches.
+ * Coherence between CPUs is in coherence.ts.
  * Omits: eviction of L1I lines by the same CPU's stores.
  */
 import { Region, Stall } from '../layout';
 import { CacheField, CacheTag, LlcStamp, Model, Server, Shared } from '../memory/model-layout';
-import { dropBack, dropBackWrite } from './filter';
+import { ABSENT, CLEAN, DIRTY, claim, enterAlone, enterDirectory, isShared, leaveOwned, own, snoop, transfer } from './coherence';
+import { dropBack } from './filter';
 import { awaitFlight, prefetchAfter } from './prefetch';
 import { count, holdBuffer, isData, post, queue, tickNow } from './stall';
 import { reserve } from './server';
@@ -20,7 +21,7 @@ const SHARED: usize = Region.HEADER;
 /** Where `accessL1` found or put the line: address of its back-pointer. */
 export let lastBack: usize = 0;
 
-@inline function rowOf(cache: usize, line: u32): usize {
+@inline export function rowOf(cache: usize, line: u32): usize {
   return <usize>load<u32>(cache, CacheField.TAGS) +
     <usize>(setLine(cache, line) & load<u32>(cache, CacheField.SET_MASK)) * load<u32>(cache, CacheField.ROW_BYTES);
 }
@@ -43,7 +44,7 @@ export let lastBack: usize = 0;
 }
 
 /** Byte offset of the line's tag in its row, or -1. */
-@inline function find(row: usize, rowBytes: i32, line: u32): i32 {
+@inline export function find(row: usize, rowBytes: i32, line: u32): i32 {
   const dirty = i32x4.splat(CacheTag.DIRTY);
   const key = i32x4.splat((line << 1) | CacheTag.DIRTY);
   for (let i = 0; i < rowBytes; i += 16) {
@@ -123,7 +124,7 @@ function llcFind(cpu: usize, row: usize, line: u32): i32 {
 }
 
 /** A dirty line arrives from an L2, or from a CPU that had to give it up. */
-function writeBackToLlc(cpu: usize, line: u32): void {
+export function writeBackToLlc(cpu: usize, line: u32): void {
   const row = rowOf(LLC, line);
   const at = find(row, load<i32>(LLC, CacheField.ROW_BYTES), line);
   const tag = (line << 1) | CacheTag.DIRTY;
@@ -144,91 +145,7 @@ function writeBackToL2(cpu: usize, line: u32): void {
   if (victim == CacheTag.INVALID || (victim & CacheTag.DIRTY) == 0) return;
   count(cpu + Model.L2 + CacheField.WRITEBACKS);
   writeBackToLlc(cpu, victim >> 1);
-}
-
-// Coherence ------------------------------------------------------------------------------------
-
-const ABSENT: i32 = 0;
-const CLEAN: i32 = 1;
-const DIRTY: i32 = 2;
-
-@inline function directoryEntry(line: u32): usize {
-  return <usize>load<u32>(SHARED, Shared.DIRECTORY) + (<usize>line << 2);
-}
-
-/** Whether other CPUs may hold the line: the host's tables, beyond guest memory, are only read. */
-@inline function isShared(line: u32): bool {
-  return load<i32>(SHARED, Shared.CPUS) > 1 && line < load<u32>(SHARED, Shared.GUEST_LINES);
-}
-
-/** Removes the line from one cache; returns ABSENT, CLEAN or DIRTY as it was. */
-function remove(cpu: usize, cache: usize, line: u32): i32 {
-  const row = rowOf(cache, line);
-  const at = find(row, load<i32>(cache, CacheField.ROW_BYTES), line);
-  if (at < 0) return ABSENT;
-  const tag = load<u32>(row + at);
-  store<i32>(row + at, CacheTag.INVALID);
-  count(cache + CacheField.DROPS);
-  const back = load<u32>(cache, CacheField.BACK);
-  if (back != 0) dropBack(cpu, back + (row + at - load<u32>(cache, CacheField.TAGS)), cache == cpu + Model.L1I);
-  return (tag & CacheTag.DIRTY) != 0 ? DIRTY : CLEAN;
-}
-
-/** Makes the line clean in one cache; returns what it was. */
-function clean(cpu: usize, cache: usize, line: u32): i32 {
-  const row = rowOf(cache, line);
-  const at = find(row, load<i32>(cache, CacheField.ROW_BYTES), line);
-  if (at < 0) return ABSENT;
-  const tag = load<u32>(row + at);
-  if ((tag & CacheTag.DIRTY) == 0) return CLEAN;
-  store<u32>(row + at, tag & ~(<u32>CacheTag.DIRTY));
-  const back = load<u32>(cache, CacheField.BACK);
-  if (back != 0) dropBackWrite(cpu, back + (row + at - load<u32>(cache, CacheField.TAGS)));
-  return DIRTY;
-}
-
-@inline function higher(a: i32, b: i32): i32 {
-  return a > b ? a : b;
-}
-
-/**
- * Looks for the line in the other CPUs' caches: takes it from them for a write, makes it clean for
- * a read (a dirty copy goes to the last level). Returns the highest state found. The directory may
- * name CPUs that have since evicted the line; they are struck off here.
- */
-function snoop(cpu: usize, line: u32, write: bool): i32 {
-  const entry = directoryEntry(line);
-  let others = load<u32>(entry) & ~load<u32>(cpu, Model.CPU_BIT);
-  let found = ABSENT;
-  while (others != 0) {
-    const number = ctz(others);
-    others &= others - 1;
-    const other: usize = Region.CPU_BLOCKS + <usize>number * Region.CPU_BLOCK_BYTES;
-    let state: i32;
-    if (write) {
-      state = remove(other, other + Model.L1I, line);
-      state = higher(state, remove(other, other + Model.L1D, line));
-      state = higher(state, remove(other, other + Model.L2, line));
-    } else {
-      state = clean(other, other + Model.L1I, line);
-      state = higher(state, clean(other, other + Model.L1D, line));
-      state = higher(state, clean(other, other + Model.L2, line));
-      if (state == DIRTY) writeBackToLlc(cpu, line);
-    }
-    if (write || state == ABSENT) store<u32>(entry, load<u32>(entry) & ~(<u32>1 << number));
-    found = higher(found, state);
-  }
-  return found;
-}
-
-/** A write to a line that this CPU holds clean: the other CPUs lose theirs. */
-function claim(cpu: usize, line: u32): void {
-  if (snoop(cpu, line, true) != ABSENT) transfer(cpu);
-}
-
-@inline function transfer(cpu: usize): void {
-  count(cpu + Model.TRANSFERS);
-  post(Stall.COHERENCE, load<i32>(SHARED, Shared.TRANSFER_TICKS));
+  if (isShared(victim >> 1)) leaveOwned(cpu, victim >> 1);
 }
 
 // Prefetch and whole lines ---------------------------------------------------------------------
@@ -258,12 +175,7 @@ export function prefetchLine(cpu: usize, line: u32, now: i64): i64 {
   const l2 = cpu + Model.L2;
   const l2Row = rowOf(l2, line);
   if (find(l2Row, load<i32>(l2, CacheField.ROW_BYTES), line) >= 0) return 0;
-  if (isShared(line)) {
-    const entry = directoryEntry(line);
-    const own = load<u32>(cpu, Model.CPU_BIT);
-    if ((load<u32>(entry) & ~own) != 0) return 0;
-    store<u32>(entry, load<u32>(entry) | own);
-  }
+  if (isShared(line) && !enterAlone(cpu, line)) return 0;
   const row = rowOf(LLC, line);
   const at = llcFind(cpu, row, line);
   let tick = reserve(cpu + Model.LLC_SERVER, load<i32>(cpu + Model.LLC_SERVER, Server.TICKS), now);
@@ -334,10 +246,7 @@ function accessL2(cpu: usize, line: u32, write: bool): void {
     if (!claimWhole(cpu, line)) fetchLine(cpu, line, write);
     evictFromL2(cpu, insert(l2, row, line << 1));
   }
-  if (isShared(line)) {
-    const entry = directoryEntry(line);
-    store<u32>(entry, load<u32>(entry) | load<u32>(cpu, Model.CPU_BIT));
-  }
+  if (isShared(line)) enterDirectory(cpu, line);
 }
 
 /**
@@ -354,7 +263,10 @@ export function accessL1(cpu: usize, cache: usize, line: u32, write: bool): void
     if (write) {
       const tag = load<u32>(row + at);
       if ((tag & CacheTag.DIRTY) == 0) {
-        if (isShared(line)) claim(cpu, line);
+        if (isShared(line)) {
+          claim(cpu, line);
+          own(line);
+        }
         store<u32>(row + at, tag | CacheTag.DIRTY);
       }
     }
@@ -364,6 +276,7 @@ export function accessL1(cpu: usize, cache: usize, line: u32, write: bool): void
   if (cache == cpu + Model.L1D) holdBuffer();
   const missed = tickNow();
   accessL2(cpu, line, write);
+  if (write && isShared(line)) own(line);
   if (cache == cpu + Model.L1D) prefetchAfter(cpu, line, missed);
   const next = <usize>load<u32>(cache, CacheField.NEXT) + (<usize>(line & load<u32>(cache, CacheField.SET_MASK)) << 2);
   const way = load<i32>(next);

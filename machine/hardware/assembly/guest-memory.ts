@@ -1,5 +1,5 @@
 /** Guest memory as executors and helpers see it: inline filter first, then the slow path. */
-import { commitSplit, fetch, read, write } from './access';
+import { commitSplit, fetch, read, write, writeLocked } from './access';
 import { Cpu, Filter } from '../layout';
 
 /**
@@ -21,6 +21,13 @@ import { Cpu, Filter } from '../layout';
     return <usize>(<u32>va + load<u32>(entry, Cpu.FILTER_WRITE + 8));
   }
   return writeSlow(cpu, va, size, record, hint);
+}
+
+/** The same for an access with `lock` on a machine of several CPUs, which the slow path must see. */
+export function lockable(cpu: usize, va: i64, size: i32, record: usize): usize {
+  const host = <usize>writeLocked(cpu, va, size, record);
+  bookStall(cpu);
+  return host;
 }
 
 function readSlow(cpu: usize, va: i64, size: i32, record: usize, hint: usize): usize {

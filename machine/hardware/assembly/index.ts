@@ -18,6 +18,7 @@ export {
   f64ToI64,
 } from './convert';
 export { cpuid } from './cpuid';
+export { harvest, touchRecord, touchRegion } from './harvest';
 export { floatVector } from './float-vector';
 export { interpret } from './interpret';
 export { carry, drain } from './overlap';

@@ -33,7 +33,7 @@ export function call(cpu: usize, code: usize, word: usize): bool {
   const a: i64 = optional(word, OpWord.A);
   const b: i64 = optional(word, OpWord.B);
   const c: i64 = optional(word, OpWord.C);
-  store<i32>(cpu, load<i32>(code, BlockCode.RECORD), Cpu.EXIT_RECORD);
+  store<i32>(cpu, <i32>cpu + load<i32>(code, BlockCode.RECORD), Cpu.EXIT_RECORD);
   let result: i64 = 0;
   switch (smallImmediate(word)) {
     case Helper.DivideU128:

@@ -3,10 +3,10 @@
  * something needs the dispatcher. Plain on purpose: cold code runs here, hot code is translated, and
  * the translator is checked against it.
  */
-import { BlockCode, BlockTable, OpWord, Slot } from '../cpu/bytecode';
+import { BlockCode, OpWord, Slot } from '../cpu/bytecode';
 import { JumpKind, Op, Width } from '../cpu/ir';
-import { BlockRecord, Cpu, ExitReason, Header, Region } from '../layout';
-import { AccessHint, Flow } from '../memory/overlap-layout';
+import { Mxcsr } from '../cpu/float-op';
+import { Cpu, ExitReason, JumpTable } from '../layout';
 import {
   bitsOf,
   define,
@@ -34,99 +34,24 @@ import {
   widthOf,
 } from './bytecode-operands';
 import { condition, flagsOf } from './flags';
+import { several } from './coherence';
 import { takeFloatTrap } from './float-exceptions';
 import { floatVector } from './float-vector';
-import { fetchLines, readable, writable, written } from './guest-memory';
+import { fetchLines, lockable, readable, writable, written } from './guest-memory';
+import { countExecution, fault, follow, hintOf, leave, lookUp, raise, recordOf } from './interpret-block';
 import { call } from './interpret-call';
-import { carry, drain } from './overlap';
 import { branch, indirect, popReturn, pushReturn } from './predict';
 import { bitmask, shuffle, vectorOp, vectorShift } from './vector';
 
 const VECTOR_GENERAL_PROTECTION: i32 = 13;
 const VECTOR_SIMD_EXCEPTION: i32 = 19;
 
-/** Ends execution with `reason`; RIP is set by the caller. */
-@inline function leave(cpu: usize, code: usize, reason: i32): void {
-  store<i32>(cpu, reason, Cpu.EXIT_REASON);
-  store<i32>(cpu, load<i32>(code, BlockCode.RECORD), Cpu.EXIT_RECORD);
-}
-
-/** Sets RIP to the instruction that op `word` belongs to. */
-function pointAt(cpu: usize, code: usize, word: usize): void {
-  const offset = <u32>(word - code);
-  let entry = code + load<u32>(code, BlockCode.TRAPS);
-  for (let left = load<i32>(code, BlockCode.INSTRUCTIONS) - 1; left > 0; left--) {
-    if (load<u32>(entry, 8) > offset) break;
-    entry += 8;
-  }
-  store<u64>(cpu, load<u64>(code, BlockCode.ADDRESS) + <u64>load<u32>(entry, 4), Cpu.RIP);
-}
-
-/** A fault whose exit fields are set: only the place is missing. */
-function fault(cpu: usize, code: usize, word: usize): void {
-  pointAt(cpu, code, word);
-  store<i32>(cpu, load<i32>(code, BlockCode.RECORD), Cpu.EXIT_RECORD);
-}
-
-function raise(cpu: usize, code: usize, word: usize, vector: i32): void {
-  pointAt(cpu, code, word);
-  store<i32>(cpu, vector, Cpu.EXIT_INFO);
-  leave(cpu, code, ExitReason.EXCEPTION);
-}
-
-/** Code of the block at `address`, or 0. */
-@inline function lookUp(cpu: usize, address: u64): usize {
-  const hash = (<u32>(address ^ (address >> BlockTable.HASH_SHIFT)) << BlockTable.SET_SHIFT) &
-    load<u32>(cpu, Cpu.BLOCK_TABLE_MASK);
-  let entry: usize = load<u32>(cpu, Cpu.BLOCK_TABLE) + hash;
-  for (let way = 0; way < BlockTable.WAYS; way++) {
-    if (load<u64>(entry) == address) return <usize>load<u32>(entry, 8);
-    entry += BlockTable.ENTRY_BYTES;
-  }
-  return 0;
-}
-
-/** Address of the AccessHint of an access, or 0. */
-@inline function hintOf(code: usize, word: usize): usize {
-  const hints: usize = load<u32>(code, BlockCode.HINTS);
-  return hints == 0 ? 0 : hints + <usize>load<u16>(word, OpWord.ACCESS) * AccessHint.BYTES;
-}
-
-/**
- * Says what a complete block made of values that are on their way; not between iterations of a
- * block that loops, where the next miss does it.
- */
-@inline function follow(cpu: usize, code: usize, left: i64, next: u64): void {
-  if (load<i32>(code, BlockCode.SERIALIZED) != 0) {
-    drain(cpu);
-  } else if (load<i32>(cpu, Cpu.PENDING) != 0) {
-    const flow: usize = load<u32>(code, BlockCode.FLOW);
-    if (flow == 0) return;
-    const again = load<i32>(flow, Flow.LOOP) != 0 && next == load<u64>(code, BlockCode.ADDRESS);
-    if (!again) carry(cpu, flow, left);
-  }
-}
-
-function touch(record: usize): void {
-  const list = load<u32>(Region.HEADER, Header.TOUCHED_LIST);
-  if (list == 0) return;
-  const count = load<u32>(Region.HEADER, Header.TOUCHED_COUNT);
-  store<i32>(<usize>list + <usize>(count << 2), <i32>record);
-  store<u32>(Region.HEADER, count + 1, Header.TOUCHED_COUNT);
-}
-
-@inline function countExecution(record: usize): void {
-  const count = load<i64>(record, BlockRecord.COUNT);
-  store<i64>(record, count + 1, BlockRecord.COUNT);
-  if (count == 0) touch(record);
-}
-
 /** Accounts for a complete block. Returns the code of the next one, or 0 to leave. */
 @inline function finish(cpu: usize, code: usize, next: u64): usize {
-  const record: usize = load<u32>(code, BlockCode.RECORD);
+  const record = recordOf(cpu, code);
   const left = load<i64>(cpu, Cpu.LEFT) - <i64>load<i32>(code, BlockCode.TICKS);
   store<i64>(cpu, left, Cpu.LEFT);
-  countExecution(record);
+  countExecution(cpu, record);
   follow(cpu, code, left, next);
   store<u64>(cpu, next, Cpu.RIP);
   store<i32>(code, load<i32>(code, BlockCode.EXECUTIONS) + 1, BlockCode.EXECUTIONS);
@@ -139,19 +64,46 @@ function touch(record: usize): void {
     leave(cpu, code, ExitReason.UNKNOWN_BLOCK);
     return 0;
   }
-  if (load<i32>(target, BlockCode.EXECUTIONS) >= load<i32>(target, BlockCode.THRESHOLD)) {
+  if (load<i32>(target, BlockCode.EXECUTIONS) < load<i32>(target, BlockCode.THRESHOLD)) return target;
+  if (load<i32>(target, BlockCode.THRESHOLD) == 0) return runRegion(cpu, code, next);
+  leave(cpu, code, ExitReason.DISPATCH);
+  return 0;
+}
+
+/** Translated code assumes that SIMD exceptions are masked. */
+@inline function mayRunRegions(cpu: usize): bool {
+  return (load<i32>(cpu, Cpu.MXCSR) & Mxcsr.MASKS) == Mxcsr.MASKS;
+}
+
+/** Runs the region that begins at `address`. Returns the code to interpret after it, or 0 to leave. */
+function runRegion(cpu: usize, code: usize, address: u64): usize {
+  const low = <u32>address;
+  const index = (low ^ (low >> JumpTable.HASH_SHIFT)) & (JumpTable.ENTRIES - 1);
+  const entry = <usize>load<u32>(cpu, Cpu.JUMP_CACHE) + (<usize>index << JumpTable.ENTRY_SHIFT);
+  if (load<u64>(entry, JumpTable.ADDRESS) != address || !mayRunRegions(cpu)) {
     leave(cpu, code, ExitReason.DISPATCH);
     return 0;
   }
-  return target;
+  const reason = call_indirect<i32>(load<u32>(entry, JumpTable.SLOT), <i32>cpu);
+  if (reason == ExitReason.DISPATCH) {
+    const target = lookUp(cpu, load<u64>(cpu, Cpu.RIP));
+    if (
+      target != 0 &&
+      load<i32>(target, BlockCode.EXECUTIONS) < load<i32>(target, BlockCode.THRESHOLD)
+    ) {
+      return target;
+    }
+  }
+  store<i32>(cpu, reason, Cpu.EXIT_REASON);
+  return 0;
 }
 
 /** Ends a block by leaving with `reason` after its accounting. */
 function finishAndLeave(cpu: usize, code: usize, next: u64, reason: i32, info: i32): void {
-  const record: usize = load<u32>(code, BlockCode.RECORD);
+  const record = recordOf(cpu, code);
   const left = load<i64>(cpu, Cpu.LEFT) - <i64>load<i32>(code, BlockCode.TICKS);
   store<i64>(cpu, left, Cpu.LEFT);
-  countExecution(record);
+  countExecution(cpu, record);
   follow(cpu, code, left, next);
   store<u64>(cpu, next, Cpu.RIP);
   store<i32>(code, load<i32>(code, BlockCode.EXECUTIONS) + 1, BlockCode.EXECUTIONS);
@@ -167,7 +119,7 @@ function finishAndLeave(cpu: usize, code: usize, next: u64, reason: i32, info: i
 export function interpret(cpu: usize, entry: usize): void {
   let code = entry;
   while (code != 0) {
-    const record: usize = load<u32>(code, BlockCode.RECORD);
+    const record = recordOf(cpu, code);
     const address = load<u64>(code, BlockCode.ADDRESS);
     if (!fetchLines(cpu, address, load<u32>(code, BlockCode.LENGTH), record)) {
       store<u64>(cpu, address, Cpu.RIP);
@@ -330,7 +282,9 @@ function runBlock(cpu: usize, code: usize, record: usize): usize {
         break;
       }
       case Op.ProbeWrite: {
-        const host = writable(cpu, operandA(word), 1 << width, record, hintOf(code, word));
+        const host = smallImmediate(word) != 0 && several()
+          ? lockable(cpu, operandA(word), 1 << width, record)
+          : writable(cpu, operandA(word), 1 << width, record, hintOf(code, word));
         if (host == 0) {
           fault(cpu, code, word);
           return 0;
@@ -473,6 +427,12 @@ function runBlock(cpu: usize, code: usize, record: usize): usize {
       case Op.Syscall:
         finishAndLeave(cpu, code, immediate(word), ExitReason.SYSCALL, 0);
         return 0;
+      case Op.Pause: {
+        const left = load<i64>(cpu, Cpu.LEFT) - <i64>load<i32>(code, BlockCode.TICKS);
+        if (left >= load<i64>(cpu, Cpu.TURN_LEFT)) return finish(cpu, code, immediate(word));
+        finishAndLeave(cpu, code, immediate(word), ExitReason.TURN, 0);
+        return 0;
+      }
       case Op.Dispatch:
         finishAndLeave(cpu, code, immediate(word), ExitReason.DISPATCH, 0);
         return 0;

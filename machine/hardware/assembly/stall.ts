@@ -163,6 +163,11 @@ function distribute(charge: i64): void {
   }
 }
 
+/** Nothing overlaps with the access in progress: it is not going to happen now. */
+export function standAlone(): void {
+  hint = 0;
+}
+
 /** Reports the ticks of the access in Cpu.STALL. */
 export function endAccess(cpu: usize): void {
   if (!opened) {

@@ -2,16 +2,16 @@
  * Block records: the counters that executed code bumps in linear memory, and how they become
  * ledger postings, per-address execution counts and instruction totals.
  *
- * Records belong to code, not to CPUs or tasks: whoever runs next on another CPU harvests first
- * what the last one left. Only records that may have changed are looked at: the interpreter lists
- * them, a translated region sets a flag when it is entered, a fault names its own.
+ * A block has a record in every CPU's block, at the same place, so CPUs take turns without any
+ * work here. Only records that may have changed are looked at: the interpreter lists them, a
+ * translated region lists itself when it is entered, a fault names its own.
  */
 import { assert } from '../../core/assert.ts';
 import { Cause } from '../../core/ledger/cause.ts';
 import { Context } from '../../core/ledger/context.ts';
 import type { Ledger } from '../../core/ledger/ledger.ts';
 import type { Ticks } from '../../core/units.ts';
-import { BlockRecord, Header, Region, Stall } from '../layout.ts';
+import { BlockRecord, Cpu, Records, Stall } from '../layout.ts';
 import type { LinearMemory } from '../memory/linear-memory.ts';
 import type { IrBlock } from './ir.ts';
 import type { BlockTiming } from './timing.ts';
@@ -31,8 +31,15 @@ export const STALL_CAUSES: readonly Cause[] = [
 ];
 
 const RECORD_SHIFT = Math.log2(BlockRecord.BYTES);
-const RECORDS_MAX = 1 << 16;
-const FLAGS_MAX = 1 << 16;
+const TWO_32 = 2 ** 32;
+/** Programs end without anybody asking for counts; those that write code must not fill memory. */
+const REMOVED_MAX = 1 << 14;
+
+/** The part of the core that knows which records have changed. */
+export interface HarvestCore {
+  touchRecord(cpu: number, record: number): void;
+  harvest(cpu: number, records: number, cells: number): number;
+}
 
 /** What accounting knows of a piece of code. */
 export interface AccountedBlock {
@@ -40,16 +47,12 @@ export interface AccountedBlock {
   /** Absent for code that could not be fetched. */
   readonly ir: IrBlock | undefined;
   readonly timing: BlockTiming;
+  /** Place of its record: offset from a CPU block. */
   readonly record: number;
   /** Complete executions that were harvested. */
   executions: number;
   /** How often the block faulted after its first n instructions. */
   faultsAfter: Map<number, number> | undefined;
-  /** Prefixes since the last harvest. */
-  pendingTicks: Ticks;
-  pendingInstructions: number;
-  /** True while the block is in the list of touched blocks. */
-  touched: boolean;
   /** Index in the run's symbol table, once resolved. */
   symbol: number;
 }
@@ -68,106 +71,85 @@ export type ResolveSymbol = (address: bigint) => number;
 export class Accounting {
   private readonly blocks: (AccountedBlock | undefined)[] = [];
   private readonly freeRecords: number[] = [];
-  private readonly recordBase: number;
-  private readonly flagBase: number;
-  private readonly list: number;
-  private flagCount = 0;
-  private readonly flagged: (readonly AccountedBlock[])[] = [];
-  private readonly touchedBlocks: AccountedBlock[] = [];
+  /** Where the core puts what it harvests. */
+  private readonly recordsOut: number;
+  private readonly cellsOut: number;
+  private readonly order: number[] = [];
   private readonly pending: Harvest[][];
   private readonly scratch = new Float64Array(Stall.COUNT);
   /** Executions by address of code that no longer exists. */
   private readonly retired = new Map<bigint, number>();
+  /** Blocks that no longer exist and are not in `retired` yet. */
+  private readonly removed: AccountedBlock[] = [];
   /** Instructions retired in user mode so far, as far as harvested. */
   instructions = 0;
 
-  constructor(private readonly linear: LinearMemory) {
-    const { arena, i32 } = linear;
-    this.recordBase = arena.allocate(RECORDS_MAX * BlockRecord.BYTES, BlockRecord.BYTES);
-    this.flagBase = arena.allocate(FLAGS_MAX);
-    this.list = arena.allocate(RECORDS_MAX * 4);
-    i32[(Region.HEADER + Header.TOUCHED_LIST) >> 2] = this.list;
-    i32[(Region.HEADER + Header.TOUCHED_COUNT) >> 2] = 0;
+  constructor(
+    private readonly linear: LinearMemory,
+    private readonly core: HarvestCore,
+  ) {
+    this.recordsOut = linear.arena.allocate(Records.MAX * 4);
+    this.cellsOut = linear.arena.allocate(Records.MAX * BlockRecord.BYTES);
     this.pending = Array.from({ length: linear.cpus }, () => []);
   }
 
   /** True when another record can be handed out. */
   get hasRoom(): boolean {
-    return this.freeRecords.length > 0 || this.blocks.length < RECORDS_MAX;
+    return this.freeRecords.length > 0 || this.blocks.length < Records.MAX;
   }
 
   /** A zeroed record for the block that `make` builds around it. */
   add<B extends AccountedBlock>(make: (record: number) => B): B {
     const index = this.freeRecords.pop() ?? this.blocks.length;
-    assert(index < RECORDS_MAX, 'there is a record for every block');
-    const block = make(this.recordBase + index * BlockRecord.BYTES);
+    assert(index < Records.MAX, 'there is a record for every block');
+    const block = make(Cpu.RECORDS + index * BlockRecord.BYTES);
     this.blocks[index] = block;
     return block;
   }
 
   /** Takes back a record that has been harvested; its counts stay in the totals. */
   remove(block: AccountedBlock): void {
-    assert(!block.touched, 'a block is harvested before it goes');
-    for (const [address, count] of countsOf(block)) {
-      this.retired.set(address, (this.retired.get(address) ?? 0) + count);
-    }
-    const index = (block.record - this.recordBase) >> RECORD_SHIFT;
+    if (block.executions !== 0 || block.faultsAfter !== undefined) this.removed.push(block);
+    if (this.removed.length >= REMOVED_MAX) this.addRemoved();
+    const index = (block.record - Cpu.RECORDS) >> RECORD_SHIFT;
     this.blocks[index] = undefined;
     this.freeRecords.push(index);
   }
 
-  /** Address of a byte that a region of these blocks sets when it is entered. */
-  addFlag(blocks: readonly AccountedBlock[]): number {
-    const flag = this.flagCount++;
-    assert(flag < FLAGS_MAX, 'there is a flag for every region');
-    this.flagged[flag] = blocks;
-    this.linear.u8[this.flagBase + flag] = 0;
-    return this.flagBase + flag;
-  }
-
-  /** Forgets all flags, after a harvest. */
-  resetFlags(): void {
-    this.flagCount = 0;
-    this.flagged.length = 0;
-  }
-
-  blockOf(record: number): AccountedBlock {
-    const block = this.blocks[(record - this.recordBase) >> RECORD_SHIFT];
-    assert(block !== undefined, 'a record in use has a block');
-    return block;
-  }
-
-  touch(block: AccountedBlock): void {
-    if (block.touched) return;
-    block.touched = true;
-    this.touchedBlocks.push(block);
+  /** The block whose record is at `record`, an address in the block of `cpu`. */
+  blockOf(cpu: number, record: number): AccountedBlock {
+    return this.blockAt(record - this.linear.cpuBlock(cpu));
   }
 
   /** Books the instructions that a block completed before one of them faulted; returns their ticks. */
-  bookPrefix(block: AccountedBlock, rip: bigint): Ticks {
-    this.touch(block);
+  bookPrefix(cpu: number, block: AccountedBlock, rip: bigint): Ticks {
+    const record = this.linear.cpuBlock(cpu) + block.record;
+    if (this.read64(record + BlockRecord.FAULTS) === 0) {
+      this.core.touchRecord(this.linear.cpuBlock(cpu), record);
+    }
+    this.add64(record + BlockRecord.FAULTS, 1);
     const { ir } = block;
     if (ir === undefined) return 0;
     let complete = 0;
     while (complete < ir.instructions.length && ir.instructions[complete].address < rip) complete++;
     if (complete === 0) return 0;
     const ticks = block.timing.prefix[complete];
-    block.pendingTicks += ticks;
-    block.pendingInstructions += complete;
+    this.add64(record + BlockRecord.FAULT_INSTRUCTIONS, complete);
+    this.add64(record + BlockRecord.FAULT_TICKS, ticks);
     block.faultsAfter ??= new Map<number, number>();
     block.faultsAfter.set(complete, (block.faultsAfter.get(complete) ?? 0) + 1);
     return ticks;
   }
 
-  /** Sets what the records hold aside for `cpu`, because another CPU is about to run. */
-  setAside(cpu: number): void {
-    this.harvest((harvest) => {
-      this.pending[cpu].push({ ...harvest, stalls: harvest.stalls.slice() });
+  /** Empties the records of every CPU, because blocks are about to go. */
+  setAside(): void {
+    this.pending.forEach((pending, cpu) => {
+      this.setAsideOf(cpu, pending);
     });
   }
 
   /** Posts everything that `cpu` executed since its last settlement to the accounts of `tid`. */
-  settle(cpu: number, tid: number, ledger: Ledger, resolve: ResolveSymbol, current: boolean): void {
+  settle(cpu: number, tid: number, ledger: Ledger, resolve: ResolveSymbol): void {
     const post = (harvest: Harvest): void => {
       const { block, stalls } = harvest;
       if (block.symbol < 0) block.symbol = resolve(block.address);
@@ -178,19 +160,29 @@ export class Accounting {
       }
       ledger.count(account, harvest.executions, harvest.instructions);
     };
-    const aside = this.pending[cpu];
-    if (aside.length === 0) {
-      if (current) this.harvest(post);
+    const pending = this.pending[cpu];
+    if (pending.length === 0) {
+      this.harvest(cpu, post);
       return;
     }
-    if (current) this.setAside(cpu);
-    aside.sort(byAddress);
-    for (const harvest of aside) post(harvest);
-    aside.length = 0;
+    this.setAsideOf(cpu, pending);
+    pending.sort((a, b) => compareBlocks(a.block, b.block));
+    for (const harvest of pending) post(harvest);
+    pending.length = 0;
+  }
+
+  private addRemoved(): void {
+    for (const block of this.removed) {
+      for (const [address, count] of countsOf(block)) {
+        this.retired.set(address, (this.retired.get(address) ?? 0) + count);
+      }
+    }
+    this.removed.length = 0;
   }
 
   /** Executions of every instruction address so far, as far as harvested. */
   instructionCounts(): Map<bigint, number> {
+    this.addRemoved();
     const counts = new Map(this.retired);
     for (const block of this.blocks) {
       if (block === undefined) continue;
@@ -201,70 +193,63 @@ export class Accounting {
     return counts;
   }
 
+  private setAsideOf(cpu: number, pending: Harvest[]): void {
+    this.harvest(cpu, (harvest) => {
+      pending.push({ ...harvest, stalls: harvest.stalls.slice() });
+    });
+  }
+
   /** Empties every record that may have changed, in a fixed order. */
-  private harvest(sink: (harvest: Harvest) => void): void {
-    this.collectTouched();
-    const { touchedBlocks } = this;
+  private harvest(cpu: number, sink: (harvest: Harvest) => void): void {
+    const { order, linear } = this;
+    const count = this.core.harvest(linear.cpuBlock(cpu), this.recordsOut, this.cellsOut);
+    order.length = 0;
+    for (let i = 0; i < count; i++) order.push(i);
+    const first = this.recordsOut >> 2;
+    const blockOf = (i: number): AccountedBlock => this.blockAt(linear.i32[first + i]);
     // Executors touch in different orders; accounts must come into being in one.
-    touchedBlocks.sort((a, b) => compare(a.address, b.address));
-    for (const block of touchedBlocks) this.harvestBlock(block, sink);
-    touchedBlocks.length = 0;
-  }
-
-  private collectTouched(): void {
-    const { i32, u8 } = this.linear;
-    const countAt = (Region.HEADER + Header.TOUCHED_COUNT) >> 2;
-    const listed = i32[countAt];
-    for (let i = 0; i < listed; i++) {
-      const block = this.blocks[(i32[(this.list >> 2) + i] - this.recordBase) >> RECORD_SHIFT];
-      if (block !== undefined) this.touch(block);
-    }
-    i32[countAt] = 0;
-    for (let flag = 0; flag < this.flagCount; flag++) {
-      if (u8[this.flagBase + flag] === 0) continue;
-      u8[this.flagBase + flag] = 0;
-      for (const block of this.flagged[flag]) this.touch(block);
+    order.sort((a, b) => compareBlocks(blockOf(a), blockOf(b)));
+    for (const i of order) {
+      this.takeCells(blockOf(i), this.cellsOut + i * BlockRecord.BYTES, sink);
     }
   }
 
-  private harvestBlock(block: AccountedBlock, sink: (harvest: Harvest) => void): void {
-    const { i32, u32 } = this.linear;
-    const at = block.record >> 2;
-    const read = (offset: number): number => {
-      const cell = at + (offset >> 2);
-      const value = i32[cell + 1] * 2 ** 32 + u32[cell];
-      i32[cell] = 0;
-      i32[cell + 1] = 0;
-      return value;
-    };
-    const executions = read(BlockRecord.COUNT);
-    read(BlockRecord.REP_ITERATIONS);
-    let any = executions !== 0 || block.pendingInstructions !== 0;
+  private takeCells(block: AccountedBlock, at: number, sink: (harvest: Harvest) => void): void {
+    const executions = this.read64(at + BlockRecord.COUNT);
     for (let cell = 0; cell < Stall.COUNT; cell++) {
-      const ticks = read(BlockRecord.STALLS + 8 * cell);
-      this.scratch[cell] = ticks;
-      any ||= ticks !== 0;
+      this.scratch[cell] = this.read64(at + BlockRecord.STALLS + 8 * cell);
     }
-    block.touched = false;
-    if (!any) return;
     const instructions =
-      executions * (block.ir?.instructions.length ?? 0) + block.pendingInstructions;
-    const baseTicks = executions * block.timing.ticks + block.pendingTicks;
+      executions * (block.ir?.instructions.length ?? 0) +
+      this.read64(at + BlockRecord.FAULT_INSTRUCTIONS);
+    const baseTicks = executions * block.timing.ticks + this.read64(at + BlockRecord.FAULT_TICKS);
     block.executions += executions;
-    block.pendingInstructions = 0;
-    block.pendingTicks = 0;
     this.instructions += instructions;
     sink({ block, executions, instructions, baseTicks, stalls: this.scratch });
   }
+
+  /** The block whose record is at offset `record` of a CPU block. */
+  private blockAt(record: number): AccountedBlock {
+    const block = this.blocks[(record - Cpu.RECORDS) >> RECORD_SHIFT];
+    assert(block !== undefined, 'a record in use has a block');
+    return block;
+  }
+
+  private read64(at: number): number {
+    return this.linear.i32[(at >> 2) + 1] * TWO_32 + this.linear.u32[at >> 2];
+  }
+
+  private add64(at: number, value: number): void {
+    const sum = this.read64(at) + value;
+    this.linear.u32[at >> 2] = sum >>> 0;
+    this.linear.i32[(at >> 2) + 1] = Math.floor(sum / TWO_32);
+  }
 }
 
-function compare(a: bigint, b: bigint): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
-
-/** When code was dropped in between depends on the executor, so the order of harvests does too. */
-function byAddress(a: Harvest, b: Harvest): number {
-  return compare(a.block.address, b.block.address);
+/** By address; the code of two address spaces may be at the same one. */
+function compareBlocks(a: AccountedBlock, b: AccountedBlock): number {
+  if (a.address !== b.address) return a.address < b.address ? -1 : 1;
+  return 0;
 }
 
 /** Executions of each instruction of a block. */
@@ -289,9 +274,6 @@ export function absentBlock(address: bigint, record: number): AccountedBlock {
     record,
     executions: 0,
     faultsAfter: undefined,
-    pendingTicks: 0,
-    pendingInstructions: 0,
-    touched: false,
     symbol: -1,
   };
 }

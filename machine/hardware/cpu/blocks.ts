@@ -1,5 +1,5 @@
 /** Forms basic blocks: decodes and lifts from an address to the end of its block (see ir.ts). */
-import { decode, INSTRUCTION_BYTES_MAX } from './decode.ts';
+import { decode, INSTRUCTION_BYTES_MAX, OperandKind } from './decode.ts';
 import type { Decoded } from './decode.ts';
 import { BLOCK_INSTRUCTIONS_MAX, NONE, Op, Width } from './ir.ts';
 import type { IrBlock, IrInstruction } from './ir.ts';
@@ -57,22 +57,35 @@ function liftInto(emit: Emitter, instruction: Decoded): boolean {
   return CONTROL_TRANSFERS.has(instruction.mnemonic) || markerNumber(instruction) !== undefined;
 }
 
+/** xchg with memory locks without a prefix. */
+function locksMemory(instruction: Decoded): boolean {
+  if (instruction.lock) return true;
+  const target = instruction.operands.at(0);
+  return instruction.mnemonic === 'xchg' && target?.kind === OperandKind.MEMORY;
+}
+
 function mayJoin(instruction: Decoded, start: bigint): boolean {
   const last = nextAddress(instruction) - 1n;
-  return !CLOCK_READERS.has(instruction.mnemonic) && pageOf(last) === pageOf(start);
+  if (CLOCK_READERS.has(instruction.mnemonic) || locksMemory(instruction)) return false;
+  return pageOf(last) === pageOf(start);
 }
 
 /**
- * The block at `address`. `missing` when its first instruction cannot be fetched whole.
+ * The block at `address`, of at most `instructionsMax`. `missing` when its first instruction cannot
+ * be fetched whole.
  */
-export function formBlock(address: bigint, fetchBytes: FetchBytes): IrBlock | MissingCode {
+export function formBlock(
+  address: bigint,
+  fetchBytes: FetchBytes,
+  instructionsMax: number = BLOCK_INSTRUCTIONS_MAX,
+): IrBlock | MissingCode {
   const emit = new Emitter();
   const instructions: IrInstruction[] = [];
   let next = address;
   let ended = false;
   const inPage = Number(PAGE_BYTES - (address % PAGE_BYTES));
   let code = fetchBytes(address, inPage);
-  while (!ended && instructions.length < BLOCK_INSTRUCTIONS_MAX) {
+  while (!ended && instructions.length < instructionsMax) {
     if (pageOf(next) !== pageOf(address)) break;
     let instruction = decode(code.subarray(Number(next - address)), next);
     if (instruction === undefined) {

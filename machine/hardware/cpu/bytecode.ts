@@ -14,7 +14,7 @@
 export const enum BlockCode {
   /** i64: virtual address of the block. */
   ADDRESS = 0,
-  /** i32: address of its BlockRecord. */
+  /** i32: place of its BlockRecord in a CPU block. */
   RECORD = 8,
   /** i32: base ticks of one complete execution. */
   TICKS = 12,

@@ -7,18 +7,18 @@
  * dropped at once. Omits: sharing of code between address spaces.
  */
 import { assert } from '../../core/assert.ts';
-import { JumpCache } from '../jit/jump-cache.ts';
+import { RegionList } from '../layout.ts';
 import type { TimedBlock } from '../jit/region-context.ts';
 import type { LinearMemory } from '../memory/linear-memory.ts';
 import type { AccountedBlock, Accounting } from './accounting.ts';
-import { BlockTable } from './bytecode.ts';
-import { accessFlow, encodeBlock, encodedBytes, InterpreterTable, setThreshold } from './encode.ts';
+import { accessFlow, encodeBlock, encodedBytes, setThreshold } from './encode.ts';
 import type { IrBlock } from './ir.ts';
+import { TablePool, type SpaceTables } from './space-tables.ts';
 import type { BlockTiming } from './timing.ts';
 
 /** Room for bytecode, unless asked otherwise. */
 export const CODE_BYTES_DEFAULT = 24 << 20;
-const TABLE_SETS = 1024;
+const PAGE_BYTES = 4096;
 
 /** Blocks translated together. */
 export interface CodeRegion {
@@ -38,6 +38,8 @@ export interface CodeBlock extends AccountedBlock, TimedBlock {
   region: CodeRegion | undefined;
   /** Regions that contain it. */
   readonly regions: Set<CodeRegion>;
+  /** True once it is no longer the code at its address. */
+  dropped: boolean;
   /** Bytecode executions at which the interpreter hands the block over. */
   threshold: number;
 }
@@ -45,32 +47,19 @@ export interface CodeBlock extends AccountedBlock, TimedBlock {
 /** One address space's code. */
 export class CodeSpace {
   readonly blocks = new Map<bigint, CodeBlock>();
+  /** Blocks of one instruction, for those that write code. Nothing chains to them. */
+  readonly single = new Map<bigint, CodeBlock>();
   /** Blocks by virtual page number, under each page that they touch. */
   readonly byPage = new Map<number, Set<CodeBlock>>();
-  readonly table: InterpreterTable;
-  readonly jumps: JumpCache;
+  /** Present while a CPU is in the space, and as long after as nobody else needs them. */
+  tables: SpaceTables | undefined;
 
-  constructor(
-    readonly id: number,
-    linear: LinearMemory,
-    tableAt: number,
-    jumpsAt: number,
-  ) {
-    this.table = new InterpreterTable(linear.data, tableAt, TABLE_SETS);
-    this.jumps = new JumpCache(linear, jumpsAt);
-  }
-}
-
-/** Where a code space keeps its tables; handed on when the space goes. */
-interface SpaceTables {
-  readonly tableAt: number;
-  readonly jumpsAt: number;
+  constructor(readonly id: number) {}
 }
 
 export class CodeCache {
   private readonly spaces = new Map<number, CodeSpace>();
-  private readonly tables = new Map<CodeSpace, SpaceTables>();
-  private readonly freeTables: SpaceTables[] = [];
+  private readonly pool: TablePool;
   private readonly byPage = new Map<number, Set<CodeBlock>>();
   private readonly codeBase: number;
   private codeNext: number;
@@ -83,30 +72,25 @@ export class CodeCache {
     private readonly onDropRegion: (region: CodeRegion) => void,
     private readonly codeBytes: number,
   ) {
+    this.pool = new TablePool(linear);
     this.codeBase = linear.arena.allocate(codeBytes);
     this.codeNext = this.codeBase;
   }
 
-  /** The code space `id`, empty at first. */
-  space(id: number): CodeSpace {
+  /** The code space `id`, empty at first, with tables; `running` are those that CPUs are in. */
+  space(id: number, running: readonly CodeSpace[]): CodeSpace {
     let space = this.spaces.get(id);
     if (space === undefined) {
-      const { arena } = this.linear;
-      const tables = this.freeTables.pop() ?? {
-        tableAt: arena.allocate(TABLE_SETS * BlockTable.SET_BYTES, BlockTable.SET_BYTES),
-        jumpsAt: arena.allocate(JumpCache.BYTES),
-      };
-      space = new CodeSpace(id, this.linear, tables.tableAt, tables.jumpsAt);
+      space = new CodeSpace(id);
       this.spaces.set(id, space);
-      this.tables.set(space, tables);
     }
+    space.tables ??= this.pool.take(this.spaces.values(), running);
     return space;
   }
 
   /** True when a block of `ir` can be added without dropping others. */
   hasRoom(ir: IrBlock, timing: BlockTiming): boolean {
-    const bytes = encodedBytes(ir, timing.flow) + 8;
-    return this.accounting.hasRoom && this.codeNext + bytes <= this.codeBase + this.codeBytes;
+    return this.accounting.hasRoom && encodedBytes(ir, timing.flow) + 8 <= this.free;
   }
 
   add(
@@ -116,9 +100,7 @@ export class CodeCache {
     pages: readonly number[],
     threshold: number,
   ): CodeBlock {
-    const code = Math.ceil(this.codeNext / 8) * 8;
-    this.codeNext = code + encodedBytes(ir, timing.flow);
-    assert(this.codeNext <= this.codeBase + this.codeBytes, 'there is room for the bytecode');
+    const code = this.allocate(encodedBytes(ir, timing.flow));
     const block = this.accounting.add<CodeBlock>((record) => ({
       address: ir.address,
       ir,
@@ -128,15 +110,13 @@ export class CodeCache {
       record,
       executions: 0,
       faultsAfter: undefined,
-      pendingTicks: 0,
-      pendingInstructions: 0,
-      touched: false,
       symbol: -1,
       code,
       pages,
       space,
       region: undefined,
       regions: new Set(),
+      dropped: false,
       threshold,
       access: accessFlow(code, ir, timing.flow),
     }));
@@ -149,9 +129,38 @@ export class CodeCache {
     });
     for (const page of pages) enter(this.byPage, page, block);
     for (const page of virtualPages(block)) enter(space.byPage, page, block);
-    space.blocks.set(block.address, block);
-    space.table.insert(block.address, block.code);
     return block;
+  }
+
+  /** Bytes for code and lists that are left. */
+  get free(): number {
+    return this.codeBase + this.codeBytes - this.codeNext;
+  }
+
+  private allocate(bytes: number): number {
+    const at = Math.ceil(this.codeNext / 8) * 8;
+    this.codeNext = at + bytes;
+    assert(this.free >= 0, 'there is room for the bytecode');
+    return at;
+  }
+
+  /** Writes the RegionList of a region that is about to be translated; returns its address. */
+  addList(flag: number, blocks: readonly CodeBlock[]): number {
+    const { i32 } = this.linear;
+    const list = this.allocate(listBytes(blocks) - 8);
+    i32[(list + RegionList.FLAG) >> 2] = flag;
+    i32[(list + RegionList.COUNT) >> 2] = blocks.length;
+    blocks.forEach(({ record }, index) => {
+      i32[((list + RegionList.RECORDS) >> 2) + index] = record;
+    });
+    return list;
+  }
+
+  /** Makes the block the one at its address. */
+  publish(block: CodeBlock): void {
+    const { space } = block;
+    space.blocks.set(block.address, block);
+    space.tables?.table.insert(block.address, block.code);
   }
 
   setThreshold(block: CodeBlock, threshold: number): void {
@@ -164,12 +173,17 @@ export class CodeCache {
     head.region = region;
     for (const block of region.blocks) block.regions.add(region);
     setThreshold(this.linear.data, head.code, 0);
-    head.space.jumps.set(head.address, region.slot);
+    head.space.tables?.jumps.set(head.address, region.slot);
+  }
+
+  hasSpace(id: number): boolean {
+    return this.spaces.has(id);
   }
 
   /** True when code was decoded from the virtual range [begin, end) of a space. */
-  hasCodeIn(space: CodeSpace, begin: bigint, end: bigint): boolean {
-    return this.pagesIn(space, begin, end).length > 0;
+  hasCodeIn(id: number, begin: number, end: number): boolean {
+    const space = this.spaces.get(id);
+    return space !== undefined && pagesIn(space, begin, end).length > 0;
   }
 
   /** Drops the code whose bytes lie in a physical page. Records must have been harvested. */
@@ -179,8 +193,10 @@ export class CodeCache {
   }
 
   /** Drops the code of the pages of [begin, end) in a space. Records must have been harvested. */
-  invalidateRange(space: CodeSpace, begin: bigint, end: bigint): void {
-    for (const page of this.pagesIn(space, begin, end)) {
+  invalidateRange(id: number, begin: number, end: number): void {
+    const space = this.spaces.get(id);
+    if (space === undefined) return;
+    for (const page of pagesIn(space, begin, end)) {
       for (const block of space.byPage.get(page) ?? []) this.drop(block);
     }
     this.forgetRegions();
@@ -190,44 +206,33 @@ export class CodeCache {
   dropSpace(id: number): void {
     const space = this.spaces.get(id);
     if (space === undefined) return;
-    for (const block of space.blocks.values()) this.drop(block);
+    for (const block of everyBlock(space)) this.drop(block);
     this.forgetRegions();
     this.spaces.delete(id);
-    const tables = this.tables.get(space);
-    if (tables !== undefined) this.freeTables.push(tables);
-    this.tables.delete(space);
+    if (space.tables !== undefined) this.pool.giveBack(space.tables);
   }
 
   /** Drops all code of all spaces. Records must have been harvested. */
   clear(): void {
     for (const space of this.spaces.values()) {
-      for (const block of space.blocks.values()) this.drop(block);
-      space.table.clear();
-      space.jumps.clear();
+      for (const block of everyBlock(space)) this.drop(block);
+      space.tables?.clear();
     }
     this.forgetRegions();
     this.codeNext = this.codeBase;
   }
 
-  /** Virtual pages of the range from which code was decoded. */
-  private pagesIn(space: CodeSpace, begin: bigint, end: bigint): number[] {
-    const first = pageNumber(begin);
-    const last = pageNumber(end - 1n);
-    const pages: number[] = [];
-    if (last - first < space.byPage.size) {
-      for (let page = first; page <= last; page++) if (space.byPage.has(page)) pages.push(page);
-    } else {
-      for (const page of space.byPage.keys()) if (page >= first && page <= last) pages.push(page);
-    }
-    return pages;
-  }
-
   private drop(block: CodeBlock): void {
     const { space } = block;
+    block.dropped = true;
     for (const region of block.regions) this.dropped.push(region);
-    space.blocks.delete(block.address);
-    space.table.remove(block.address);
-    space.jumps.delete(block.address);
+    if (space.single.get(block.address) === block) {
+      space.single.delete(block.address);
+    } else {
+      space.blocks.delete(block.address);
+      space.tables?.table.remove(block.address);
+      space.tables?.jumps.delete(block.address);
+    }
     for (const page of block.pages) leave(this.byPage, page, block);
     for (const page of virtualPages(block)) leave(space.byPage, page, block);
     this.accounting.remove(block);
@@ -239,12 +244,34 @@ export class CodeCache {
       if (head.region !== region) continue;
       head.region = undefined;
       for (const block of blocks) block.regions.delete(region);
-      head.space.jumps.delete(head.address);
+      head.space.tables?.jumps.delete(head.address);
       setThreshold(this.linear.data, head.code, head.threshold);
       this.onDropRegion(region);
     }
     this.dropped.length = 0;
   }
+}
+
+/** The most that a region's list takes, alignment included. */
+export function listBytes(blocks: readonly CodeBlock[]): number {
+  return RegionList.RECORDS + 4 * blocks.length + 8;
+}
+
+/** Virtual pages of [begin, end) from which code was decoded. */
+function pagesIn(space: CodeSpace, begin: number, end: number): number[] {
+  const first = Math.floor(begin / PAGE_BYTES);
+  const last = Math.ceil(end / PAGE_BYTES) - 1;
+  const pages: number[] = [];
+  if (last - first < space.byPage.size) {
+    for (let page = first; page <= last; page++) if (space.byPage.has(page)) pages.push(page);
+  } else {
+    for (const page of space.byPage.keys()) if (page >= first && page <= last) pages.push(page);
+  }
+  return pages;
+}
+
+function everyBlock(space: CodeSpace): CodeBlock[] {
+  return [...space.blocks.values(), ...space.single.values()];
 }
 
 function pageNumber(address: bigint): number {

@@ -5,26 +5,34 @@
  */
 import { assert, MachineBug } from '../../core/assert.ts';
 import type { Ledger } from '../../core/ledger/ledger.ts';
-import type { Ticks } from '../../core/units.ts';
+import { TICKS_PER_CYCLE, type Ticks } from '../../core/units.ts';
 import { RegionCompiler } from '../jit/region-compiler.ts';
 import { formRegion, REGION_BLOCKS_MAX } from '../jit/regions.ts';
-import { Cpu, ExitReason, PageFaultCode } from '../layout.ts';
+import { Cpu, ExitReason, PageFaultCode, Region } from '../layout.ts';
 import type { MemoryHierarchy } from '../memory/hierarchy.ts';
+import { Shared } from '../memory/model-layout.ts';
 import type { LinearMemory } from '../memory/linear-memory.ts';
-import type { ExecutionContext } from '../processor.ts';
-import { Accounting, absentBlock, type AccountedBlock, type ResolveSymbol } from './accounting.ts';
+import type { CodeSpaces, ExecutionContext } from '../processor.ts';
+import {
+  Accounting,
+  absentBlock,
+  type AccountedBlock,
+  type HarvestCore,
+  type ResolveSymbol,
+} from './accounting.ts';
 import { formBlock } from './blocks.ts';
 import { BlockCode } from './bytecode.ts';
 import {
   CODE_BYTES_DEFAULT,
   CodeCache,
+  listBytes,
   type CodeBlock,
   type CodeRegion,
   type CodeSpace,
 } from './code-cache.ts';
 import { THRESHOLD_NEVER } from './encode.ts';
 import { Mxcsr } from './float-op.ts';
-import type { IrBlock } from './ir.ts';
+import { BLOCK_INSTRUCTIONS_MAX, type IrBlock } from './ir.ts';
 import { BlocksAhead, type LookAhead } from './loops.ts';
 import { branchMisses, setUpPredictor, type PredictorSpec } from './predictor.ts';
 import type { BlockTiming } from './timing.ts';
@@ -44,11 +52,13 @@ export interface ProcessorOptions {
 }
 
 /** Executions after which a block waits to be translated, and after which it waits no longer. */
-const WARM = 48;
-const HOT = 192;
+const WARM = 500;
+const HOT = 2000;
 /** The same for blocks that a region already contains, but not at its entry. */
-const WARM_INSIDE = 1024;
-const HOT_INSIDE = 2048;
+const WARM_INSIDE = 4096;
+const HOT_INSIDE = 8192;
+/** Blocks that were executed less than this stay out of regions. */
+const COLD = 100;
 /** So many waiting blocks make a batch. */
 const BATCH_BLOCKS = 16;
 
@@ -57,8 +67,19 @@ const BATCH_BLOCKS = 16;
  * so a loop must return now and then to be entered again as optimised code.
  */
 const SLICE_TICKS = 1 << 22;
+/** No other CPU runs. */
+const ALONE: Ticks = 2 ** 60;
+/**
+ * While CPUs communicate, none gets further ahead of the others than this: what bounds how late it
+ * sees what they store. 256 cycles; and for how long after the last transfer, 2^17 cycles.
+ */
+const NEAR: Ticks = 256 * TICKS_PER_CYCLE;
+const COMMUNICATION_WINDOW: Ticks = 2 ** 17 * TICKS_PER_CYCLE;
+/** Where CPUs are that run no user code. */
+const NO_SPACE = 0;
 const TWO_32 = 0x1_0000_0000;
 const PAGE_BYTES = 4096n;
+const NO_BYTES = new Uint8Array(0);
 const USER_FETCH = PageFaultCode.USER | PageFaultCode.FETCH;
 
 interface CoreRunner {
@@ -67,7 +88,7 @@ interface CoreRunner {
   drain(cpu: number): void;
 }
 
-export class Processor implements ExecutionContext {
+export class Processor implements ExecutionContext, CodeSpaces {
   private readonly core: CoreRunner;
   private readonly accounting: Accounting;
   private readonly cache: CodeCache;
@@ -77,88 +98,109 @@ export class Processor implements ExecutionContext {
   private readonly ahead = new BlocksAhead();
   /** Code that could not be fetched, by address; its stalls need a record too. */
   private readonly absent = new Map<bigint, AccountedBlock>();
-  /** The CPU whose counts the records hold. */
-  private current = 0;
 
   constructor(
     private readonly linear: LinearMemory,
     private readonly hierarchy: MemoryHierarchy,
     private readonly options: ProcessorOptions,
   ) {
-    const core = hierarchy.core as unknown as CoreRunner & Readonly<Record<string, unknown>>;
+    const core = hierarchy.core as unknown as CoreRunner &
+      HarvestCore &
+      Readonly<Record<string, unknown>>;
     this.core = core;
-    this.accounting = new Accounting(linear);
-    this.compiler = new RegionCompiler(linear.memory, core, options);
+    this.accounting = new Accounting(linear, core);
+    const { filter, predictor } = options;
+    const several = linear.cpus > 1;
+    this.compiler = new RegionCompiler(linear.memory, core, { filter, several, predictor });
     const codeBytes = options.codeBytes ?? CODE_BYTES_DEFAULT;
     const drop = ({ slot }: CodeRegion): void => {
       this.compiler.drop(slot);
     };
     this.cache = new CodeCache(linear, this.accounting, drop, codeBytes);
     for (let cpu = 0; cpu < linear.cpus; cpu++) {
-      this.switchCodeSpace(cpu, 0);
+      this.switchCodeSpace(cpu, NO_SPACE);
       if (options.predictor !== undefined) setUpPredictor(linear, cpu, options.predictor);
     }
   }
 
-  /** Makes `cpu` run the code of address space `id` from now on. */
   switchCodeSpace(cpu: number, id: number): void {
-    const space = this.cache.space(id);
-    const block = this.linear.cpuBlock(cpu);
+    const space = this.cache.space(id, this.spaces);
+    if (this.spaces[cpu] === space) return;
     this.spaces[cpu] = space;
-    space.table.attach(block);
-    this.linear.i32[(block + Cpu.JUMP_CACHE) >> 2] = space.jumps.address;
+    space.tables?.attach(this.linear.cpuBlock(cpu));
   }
 
-  /** Forgets the code of an address space that is gone; no CPU may be in it. */
   dropCodeSpace(id: number): void {
-    assert(
-      this.spaces.every((space) => space.id !== id),
-      'no CPU runs in a dropped code space',
-    );
+    assert(id !== NO_SPACE, 'the space of CPUs without user code stays');
+    if (!this.cache.hasSpace(id)) return;
+    this.spaces.forEach((space, cpu) => {
+      if (space.id === id) this.switchCodeSpace(cpu, NO_SPACE);
+    });
     this.beforeDropping();
     this.cache.dropSpace(id);
   }
 
-  /** Forgets code decoded from [begin, end) of address space `id`, because its mapping changed. */
-  invalidateRange(id: number, begin: bigint, end: bigint): void {
-    const space = this.cache.space(id);
-    if (begin >= end || !this.cache.hasCodeIn(space, begin, end)) return;
+  invalidateCode(id: number, begin: number, end: number): void {
+    if (!this.cache.hasCodeIn(id, begin, end)) return;
     this.beforeDropping();
-    this.cache.invalidateRange(space, begin, end);
+    this.cache.invalidateRange(id, begin, end);
   }
 
-  run(cpu: number, limit: Ticks): ExitReason {
-    if (cpu !== this.current) {
-      this.accounting.setAside(this.current);
-      this.current = cpu;
-    }
+  run(cpu: number, limit: Ticks, others: Ticks = ALONE): ExitReason {
     const block = this.linear.cpuBlock(cpu);
+    const begin = this.clock(block);
+    const end = this.communicates(begin) ? Math.min(limit, Math.max(begin, others) + NEAR) : limit;
     for (;;) {
       const clock = this.clock(block);
-      if (clock > limit) {
-        this.setBudget(block, clock, limit - clock);
-        this.linear.i32[(block + Cpu.EXIT_REASON) >> 2] = ExitReason.BUDGET;
-        return ExitReason.BUDGET;
+      if (clock > end) return this.leave(block, ExitReason.BUDGET, limit);
+      this.setBudget(block, clock, Math.min(end - clock, SLICE_TICKS));
+      this.setNumber64(
+        block + Cpu.TURN_LEFT,
+        this.number64(block + Cpu.LIMIT) - Math.min(others, ALONE),
+      );
+      let reason = this.step(cpu, block);
+      if (reason === ExitReason.CODE_WRITTEN) {
+        this.bookPrefix(cpu, block);
+        reason = this.stepAlone(cpu, block);
       }
-      this.setBudget(block, clock, Math.min(limit - clock, SLICE_TICKS));
-      const reason = this.step(cpu, block);
-      if (reason === ExitReason.PAGE_FAULT || reason === ExitReason.EXCEPTION) {
-        this.bookPrefix(block);
-        this.core.drain(block);
-      } else if (reason === ExitReason.SYSCALL) {
-        this.core.drain(block);
-      } else if (reason !== ExitReason.MARKER) {
-        continue;
+      switch (reason) {
+        case ExitReason.PAGE_FAULT:
+        case ExitReason.EXCEPTION:
+          this.bookPrefix(cpu, block);
+          this.core.drain(block);
+          return this.leave(block, reason, limit);
+        case ExitReason.SYSCALL:
+          this.core.drain(block);
+          return this.leave(block, reason, limit);
+        case ExitReason.MARKER:
+          return this.leave(block, reason, limit);
+        case ExitReason.ORDER:
+          this.bookPrefix(cpu, block);
+          return this.leave(block, ExitReason.BUDGET, limit);
+        case ExitReason.TURN:
+          return this.leave(block, ExitReason.BUDGET, limit);
+        default:
       }
-      const end = this.clock(block);
-      this.setBudget(block, end, limit - end);
-      return reason;
     }
+  }
+
+  private leave(block: number, reason: ExitReason, limit: Ticks): ExitReason {
+    const clock = this.clock(block);
+    this.setBudget(block, clock, limit - clock);
+    this.linear.i32[(block + Cpu.EXIT_REASON) >> 2] = reason;
+    return reason;
+  }
+
+  /** Whether user code has lately handed lines from CPU to CPU. */
+  private communicates(clock: Ticks): boolean {
+    if (this.linear.cpus === 1) return false;
+    const last = this.number64(Region.HEADER + Shared.COMMUNICATED);
+    return last > 0 && clock < last + COMMUNICATION_WINDOW;
   }
 
   /** Posts everything that `cpu` ran in user mode since the last call to the accounts of `tid`. */
   settle(cpu: number, tid: number, ledger: Ledger, resolveSymbol: ResolveSymbol): void {
-    this.accounting.settle(cpu, tid, ledger, resolveSymbol, cpu === this.current);
+    this.accounting.settle(cpu, tid, ledger, resolveSymbol);
   }
 
   /** Executions of each instruction address so far, up to the last settlement. */
@@ -179,21 +221,22 @@ export class Processor implements ExecutionContext {
   /** One turn: from RIP until something needs the dispatcher. */
   private step(cpu: number, cpuBlock: number): ExitReason {
     if (this.hierarchy.codeWritten) this.invalidateWritten();
-    if (this.compiler.free < BATCH_BLOCKS) this.clear();
     const { linear } = this;
     const rip = linear.u64[(cpuBlock + Cpu.RIP) >> 3];
     const block = this.spaces[cpu].blocks.get(rip) ?? this.build(cpu, rip);
     if (block === undefined) return this.fetchAbsent(cpu, cpuBlock, rip);
-    this.considerTranslation(cpu, block);
+    this.considerTranslation(block);
+    // Room for code ran out, and everything was dropped.
+    if (block.dropped) return ExitReason.DISPATCH;
     const masks = linear.i32[(cpuBlock + Cpu.MXCSR) >> 2] & Mxcsr.MASKS;
     try {
       // Translated code does not look for unmasked exceptions.
       if (block.region !== undefined && masks === (Mxcsr.MASKS as number)) {
-        block.space.jumps.set(rip, block.region.slot);
+        block.space.tables?.jumps.set(rip, block.region.slot);
         return this.compiler.enter(cpuBlock, block.region.slot);
       }
       // The interpreter's table is a cache, which may have forgotten the block.
-      block.space.table.insert(rip, block.code);
+      block.space.tables?.table.insert(rip, block.code);
       this.core.interpret(cpuBlock, block.code);
     } catch (error) {
       if (!(error instanceof WebAssembly.RuntimeError)) throw error;
@@ -203,11 +246,37 @@ export class Processor implements ExecutionContext {
     return linear.i32[(cpuBlock + Cpu.EXIT_REASON) >> 2];
   }
 
-  /** Decodes the block at `address`; undefined if its bytes cannot be fetched. */
+  /** Executes the instruction at RIP, which writes code. */
+  private stepAlone(cpu: number, cpuBlock: number): ExitReason {
+    const { i32, u64 } = this.linear;
+    const rip = u64[(cpuBlock + Cpu.RIP) >> 3];
+    const block = this.spaces[cpu].single.get(rip) ?? this.buildSingle(cpu, rip);
+    i32[(cpuBlock + Cpu.MAY_WRITE_CODE) >> 2] = 1;
+    this.core.interpret(cpuBlock, block.code);
+    i32[(cpuBlock + Cpu.MAY_WRITE_CODE) >> 2] = 0;
+    return i32[(cpuBlock + Cpu.EXIT_REASON) >> 2];
+  }
+
+  private buildSingle(cpu: number, address: bigint): CodeBlock {
+    const block = this.decode(cpu, address, 1);
+    assert(block !== undefined, 'an instruction that has begun can be fetched');
+    block.space.single.set(address, block);
+    return block;
+  }
+
   private build(cpu: number, address: bigint): CodeBlock | undefined {
+    const block = this.decode(cpu, address, BLOCK_INSTRUCTIONS_MAX);
+    if (block !== undefined) this.cache.publish(block);
+    return block;
+  }
+
+  /** Decodes the block at `address`; undefined if its bytes cannot be fetched. */
+  private decode(cpu: number, address: bigint, instructionsMax: number): CodeBlock | undefined {
     const fetch = (from: bigint, length: number): Uint8Array => this.fetchBytes(cpu, from, length);
     const space = this.spaces[cpu];
-    const ir = this.ahead.take(space, address) ?? formBlock(address, fetch);
+    const whole = instructionsMax === BLOCK_INSTRUCTIONS_MAX;
+    const known = whole ? this.ahead.take(space, address) : undefined;
+    const ir = known ?? formBlock(address, fetch, instructionsMax);
     if ('missing' in ir) return undefined;
     const timing = this.options.timing(ir, this.ahead.lookAhead(space, ir, fetch));
     if (!this.cache.hasRoom(ir, timing)) this.clear();
@@ -223,9 +292,14 @@ export class Processor implements ExecutionContext {
     return Math.floor(this.hierarchy.translate(cpu, address, USER_FETCH) / Number(PAGE_BYTES));
   }
 
-  /** Up to `length` bytes of code; fewer where the next page cannot be fetched from. */
+  /** Up to `length` bytes of code, to read at once; fewer where the next page cannot be fetched from. */
   private fetchBytes(cpu: number, address: bigint, length: number): Uint8Array {
     const { linear } = this;
+    if (length <= Number(PAGE_BYTES - (address % PAGE_BYTES))) {
+      const physical = this.hierarchy.translate(cpu, address, USER_FETCH);
+      const host = linear.guestBase + physical;
+      return physical < 0 ? NO_BYTES : linear.u8.subarray(host, host + length);
+    }
     const bytes = new Uint8Array(length);
     let done = 0;
     while (done < length) {
@@ -248,36 +322,35 @@ export class Processor implements ExecutionContext {
       absent = this.accounting.add((record) => absentBlock(rip, record));
       this.absent.set(rip, absent);
     }
-    this.accounting.touch(absent);
     const { i32 } = this.linear;
     const line = 64n;
     // The lines of one instruction: a page boundary may lie inside.
     for (let va = rip; va < rip + 16n; va = (va / line + 1n) * line) {
-      const ok = this.core.fetch(cpuBlock, BigInt.asIntN(64, va), absent.record);
+      const ok = this.core.fetch(cpuBlock, BigInt.asIntN(64, va), cpuBlock + absent.record);
       const stall = i32[(cpuBlock + Cpu.STALL) >> 2];
       this.setLeft(cpuBlock, this.left(cpuBlock) - stall);
       if (ok !== 0) continue;
-      i32[(cpuBlock + Cpu.EXIT_RECORD) >> 2] = absent.record;
+      i32[(cpuBlock + Cpu.EXIT_RECORD) >> 2] = cpuBlock + absent.record;
       return i32[(cpuBlock + Cpu.EXIT_REASON) >> 2];
     }
     throw new MachineBug(`CPU ${String(cpu)}: no fault at 0x${rip.toString(16)}, yet no code`);
   }
 
-  private bookPrefix(cpuBlock: number): void {
+  private bookPrefix(cpu: number, cpuBlock: number): void {
     const { i32, u64 } = this.linear;
-    const block = this.accounting.blockOf(i32[(cpuBlock + Cpu.EXIT_RECORD) >> 2]);
-    const ticks = this.accounting.bookPrefix(block, u64[(cpuBlock + Cpu.RIP) >> 3]);
+    const block = this.accounting.blockOf(cpu, i32[(cpuBlock + Cpu.EXIT_RECORD) >> 2]);
+    const ticks = this.accounting.bookPrefix(cpu, block, u64[(cpuBlock + Cpu.RIP) >> 3]);
     this.setLeft(cpuBlock, this.left(cpuBlock) - ticks);
   }
 
-  private considerTranslation(cpu: number, block: CodeBlock): void {
+  private considerTranslation(block: CodeBlock): void {
     if (block.region !== undefined) return;
     if (this.options.tier === 'translator') {
-      this.translate(cpu, [block]);
+      this.translate([block]);
       return;
     }
     if (this.options.tier !== 'auto') return;
-    const executed = this.linear.i32[(block.code + BlockCode.EXECUTIONS) >> 2];
+    const executed = this.executions(block);
     if (executed < block.threshold) return;
     const inside = block.regions.size > 0;
     const hot = inside ? HOT_INSIDE : HOT;
@@ -292,33 +365,47 @@ export class Processor implements ExecutionContext {
     }
     const heads = this.waiting.filter((head) => head.space.blocks.get(head.address) === head);
     this.waiting.length = 0;
-    this.translate(cpu, [...new Set(heads)]);
+    this.translate([...new Set(heads)]);
   }
 
-  /** Forms a region at each head and compiles them in one module. */
-  private translate(cpu: number, heads: readonly CodeBlock[]): void {
+  /** How often the interpreter has executed a block. */
+  private executions(block: CodeBlock): number {
+    return this.linear.i32[(block.code + BlockCode.EXECUTIONS) >> 2];
+  }
+
+  /** Forms a region at each head and compiles them in one module; drops all code if there is no room. */
+  private translate(heads: readonly CodeBlock[]): void {
     const ahead = this.options.tier === 'translator';
-    const regions = heads
+    const formed = heads
       .filter((head) => head.region === undefined)
-      .map((head) => {
-        const blocks = formRegion(head, {
+      .map((head) => ({
+        head,
+        blocks: formRegion(head, {
           blocksMax: ahead ? 1 : REGION_BLOCKS_MAX,
           block: (address) => this.candidate(head, address),
-        });
-        return { head, blocks, enteredFlag: this.accounting.addFlag(blocks) };
-      });
+        }),
+      }));
+    const room = formed.reduce((sum, { blocks }) => sum + listBytes(blocks), 0);
+    if (room > this.cache.free || formed.length > this.compiler.free) {
+      this.clear();
+      return;
+    }
+    const regions = formed.map(({ head, blocks }, index) => {
+      const flag = this.compiler.nextSlot + index;
+      return { head, blocks, flag, list: this.cache.addList(flag, blocks) };
+    });
     const slot = this.compiler.compile(regions);
     regions.forEach(({ head, blocks }, index) => {
       this.cache.addRegion({ head, blocks, slot: slot + index });
     });
-    assert(cpu === this.current, 'code is translated for the CPU that runs');
   }
 
   /** The block at `address` if a region at `head` may contain it. */
   private candidate(head: CodeBlock, address: bigint): CodeBlock | undefined {
     const block = head.space.blocks.get(address);
+    if (block === undefined || this.executions(block) < COLD) return undefined;
     // A region that contains the head is entered instead of being copied.
-    if (block?.region?.blocks.includes(head) === true) return undefined;
+    if (block.region?.blocks.includes(head) === true) return undefined;
     return block;
   }
 
@@ -329,7 +416,7 @@ export class Processor implements ExecutionContext {
 
   private beforeDropping(): void {
     this.ahead.clear();
-    this.accounting.setAside(this.current);
+    this.accounting.setAside();
     this.waiting.length = 0;
   }
 
@@ -340,7 +427,6 @@ export class Processor implements ExecutionContext {
     this.compiler.reset();
     for (const absent of this.absent.values()) this.accounting.remove(absent);
     this.absent.clear();
-    this.accounting.resetFlags();
   }
 
   private clock(cpuBlock: number): Ticks {

@@ -20,7 +20,7 @@ const INT32_MAX = 2n ** 31n - 1n;
 
 /** What the machine adds to a block: where it is accounted and what it costs. */
 export interface BlockCosts {
-  /** Address of its BlockRecord. */
+  /** Place of its BlockRecord: offset from the CPU block. */
   readonly record: number;
   /** Base ticks of one execution. */
   readonly ticks: number;

@@ -16,7 +16,8 @@
  *   the next page, and an instruction that straddles two pages is a block of its own. What a block
  *   is depends on its entry address and the code bytes alone, never on the executor.
  * - An instruction that reads the clock (rdtsc, rdtscp) starts a block, so that the clock it reads
- *   includes everything before it.
+ *   includes everything before it. So does one that locks memory, so that CPUs lock in the order of
+ *   their clocks.
  */
 
 export const BLOCK_INSTRUCTIONS_MAX = 64;
@@ -166,6 +167,8 @@ export const enum Op {
   Marker,
   /** Exit with ExitReason.DISPATCH; imm is the next address. The way executors are chosen changed. */
   Dispatch,
+  /** Go to imm, but exit with ExitReason.TURN when another CPU's clock is behind (Cpu.TURN_LEFT). */
+  Pause,
 }
 
 /** For the predictors and the return stack. */

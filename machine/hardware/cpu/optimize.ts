@@ -32,9 +32,16 @@ const EFFECTS: ReadonlyMap<Op, Effect> = new Map([
   ...[Op.Load, Op.Store, Op.ProbeWrite, Op.LoadVector, Op.StoreVector, Op.Float, Op.TrapIf].map(
     (op): [Op, Effect] => [op, Effect.EXIT],
   ),
-  ...[Op.Jump, Op.Branch, Op.JumpIndirect, Op.Syscall, Op.Exception, Op.Marker, Op.Dispatch].map(
-    (op): [Op, Effect] => [op, Effect.EXIT],
-  ),
+  ...[
+    Op.Jump,
+    Op.Branch,
+    Op.JumpIndirect,
+    Op.Syscall,
+    Op.Exception,
+    Op.Marker,
+    Op.Dispatch,
+    Op.Pause,
+  ].map((op): [Op, Effect] => [op, Effect.EXIT]),
 ]);
 
 function effectOf(op: IrOp): Effect {

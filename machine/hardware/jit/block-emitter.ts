@@ -237,7 +237,7 @@ export class BlockEmitter {
   fault(): void {
     const { region, w } = this;
     this.writePendingFlags();
-    region.storeConstant(this.block.record, Cpu.EXIT_RECORD);
+    region.storeExitRecord(this.block.record);
     w.i64Const(this.instruction.address);
     w.localSet(region.pc);
     w.br(region.faultLabel);

@@ -24,7 +24,7 @@ function spill(e: BlockEmitter): void {
   const { w, region } = e;
   e.settleFlags();
   region.storeState();
-  region.storeConstant(e.block.record, Cpu.EXIT_RECORD);
+  region.storeExitRecord(e.block.record);
   w.localGet(CPU_LOCAL);
   w.i64Const(e.instruction.address);
   w.memory(Wasm.I64_STORE, Cpu.RIP);

@@ -3,21 +3,16 @@
  * slot of the shared function table, through which regions find each other without the host.
  * Cpu.JUMP_CACHE points to the table of the code space that the CPU is in.
  */
-import { Cpu } from '../layout.ts';
+import { Cpu, JumpTable } from '../layout.ts';
 import { CPU_LOCAL } from './region-context.ts';
 import type { FunctionWriter, Local } from './wasm-encoder.ts';
 import { Wasm } from './wasm-opcodes.ts';
 
-const ENTRIES = 4096;
-const ENTRY_BYTES_SHIFT = 4;
 /** Never the address of code: not canonical. */
 const EMPTY = 0x8000_0000_0000_0000n;
 
 export class JumpCache {
-  static readonly BYTES = ENTRIES << ENTRY_BYTES_SHIFT;
-  /** Offsets in an entry: i64 address, i32 slot. */
-  static readonly ADDRESS = 0;
-  static readonly SLOT = 8;
+  static readonly BYTES = JumpTable.ENTRIES << JumpTable.ENTRY_SHIFT;
 
   constructor(
     private readonly memory: { readonly i32: Int32Array; readonly i64: BigInt64Array },
@@ -30,13 +25,17 @@ export class JumpCache {
   clear(): void {
     const first = this.address >> 3;
     const { i64 } = this.memory;
-    for (let i = 0; i < ENTRIES; i++) i64[first + 2 * i] = BigInt.asIntN(64, EMPTY);
+    i64[first] = BigInt.asIntN(64, EMPTY);
+    i64[first + 1] = 0n;
+    // Doubles what is empty until all is: an i64 at a time would cost a BigInt each.
+    const words = 2 * JumpTable.ENTRIES;
+    for (let done = 2; done < words; done *= 2) i64.copyWithin(first + done, first, first + done);
   }
 
   set(code: bigint, slot: number): void {
     const entry = this.entry(code);
     this.memory.i64[entry >> 3] = BigInt.asIntN(64, code);
-    this.memory.i32[(entry + JumpCache.SLOT) >> 2] = slot;
+    this.memory.i32[(entry + JumpTable.SLOT) >> 2] = slot;
   }
 
   /** Forgets the entry point, if it is there. */
@@ -54,19 +53,19 @@ export class JumpCache {
     w.u8(Wasm.I32_WRAP_I64);
     w.localGet(pc);
     w.u8(Wasm.I32_WRAP_I64);
-    w.i32Const(12);
+    w.i32Const(JumpTable.HASH_SHIFT);
     w.u8(Wasm.I32_SHR_U);
     w.u8(Wasm.I32_XOR);
-    w.i32Const(ENTRIES - 1);
+    w.i32Const(JumpTable.ENTRIES - 1);
     w.u8(Wasm.I32_AND);
-    w.i32Const(ENTRY_BYTES_SHIFT);
+    w.i32Const(JumpTable.ENTRY_SHIFT);
     w.u8(Wasm.I32_SHL);
     w.u8(Wasm.I32_ADD);
   }
 
   private entry(code: bigint): number {
     const low = Number(BigInt.asUintN(32, code));
-    const index = (low ^ (low >>> 12)) & (ENTRIES - 1);
-    return this.address + (index << ENTRY_BYTES_SHIFT);
+    const index = (low ^ (low >>> JumpTable.HASH_SHIFT)) & (JumpTable.ENTRIES - 1);
+    return this.address + (index << JumpTable.ENTRY_SHIFT);
   }
 }

@@ -43,6 +43,7 @@ export function isPure(op: Op): boolean {
     case Op.Exception:
     case Op.Marker:
     case Op.Dispatch:
+    case Op.Pause:
       return false;
     default:
       return true;

@@ -33,7 +33,13 @@ const VECTOR_LOADS: Readonly<Partial<Record<Width, Simd>>> = {
   [Width.W128]: Simd.V128_LOAD,
 };
 
-type Direction = 'read' | 'write';
+type Direction = 'read' | 'write' | 'lock';
+
+const SLOW_PATHS: Readonly<Record<Direction, CoreFunction>> = {
+  read: CoreFunction.READ,
+  write: CoreFunction.WRITE,
+  lock: CoreFunction.WRITE_LOCKED,
+};
 
 /** Pushes 1 when the access at local `va` is not covered by the filter; leaves `slot` set. */
 function pushFilterMiss(e: BlockEmitter, va: Local, bytes: number, filter: number): void {
@@ -87,8 +93,8 @@ function slowAccess(
   w.localGet(CPU_LOCAL);
   w.localGet(va);
   w.i32Const(bytes);
-  w.i32Const(e.block.record);
-  w.call(direction === 'read' ? CoreFunction.READ : CoreFunction.WRITE);
+  region.pushRecord(e.block.record);
+  w.call(SLOW_PATHS[direction]);
   w.localTee(region.host);
   w.u8(Wasm.I32_EQZ);
   w.if();
@@ -120,8 +126,8 @@ function access(
 ): void {
   const { w, region } = e;
   const hint = e.nextHint();
-  if (!region.options.filter) {
-    slowAccess(e, va, bytes, direction, hint);
+  if (!region.options.filter || direction === 'lock') {
+    slowAccess(e, va, bytes, direction, direction === 'lock' ? 0 : hint);
     after.slow?.();
     return;
   }
@@ -229,7 +235,8 @@ export function storeVector(e: BlockEmitter, op: IrOp): void {
 }
 
 export function probeWrite(e: BlockEmitter, op: IrOp): void {
-  access(e, addressLocal(e, op.a), 1 << op.width, 'write');
+  const locked = op.imm === 1n && e.region.options.several === true;
+  access(e, addressLocal(e, op.a), 1 << op.width, locked ? 'lock' : 'write');
   e.w.localGet(e.region.host);
   e.assign(op.dst);
 }
@@ -276,7 +283,7 @@ export function checkFetch(e: BlockEmitter): void {
     region.storeLocal(region.left, Wasm.I64_STORE, Cpu.LEFT);
     w.localGet(CPU_LOCAL);
     w.i64Const(from);
-    w.i32Const(block.record);
+    region.pushRecord(block.record);
     w.call(CoreFunction.FETCH);
     w.u8(Wasm.I32_EQZ);
     w.if();

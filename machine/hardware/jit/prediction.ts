@@ -101,7 +101,7 @@ export function predictBranch(region: RegionContext, block: TimedBlock, taken: L
     w.i64Const(BigInt.asIntN(64, key));
     w.localGet(taken);
     w.localGet(region.history);
-    w.i32Const(block.record);
+    region.pushRecord(block.record);
     w.i32Const(block.resolveTicks);
     w.call(CoreFunction.LEARN_BRANCH);
     spend(region);
@@ -162,7 +162,7 @@ function predictReturn(region: RegionContext, block: TimedBlock, spec: Predictor
   w.u8(Wasm.I64_NE);
   w.if();
   w.localGet(CPU_LOCAL);
-  w.i32Const(block.record);
+  region.pushRecord(block.record);
   w.i32Const(block.resolveTicks);
   w.call(CoreFunction.MISPREDICTED);
   spend(region);
@@ -190,7 +190,7 @@ export function predictIndirect(region: RegionContext, block: TimedBlock, op: Ir
   w.i64Const(BigInt.asIntN(64, key));
   w.localGet(region.pc);
   w.localGet(region.history);
-  w.i32Const(block.record);
+  region.pushRecord(block.record);
   w.i32Const(block.resolveTicks);
   w.call(CoreFunction.LEARN_TARGET);
   spend(region);

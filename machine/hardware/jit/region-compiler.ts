@@ -3,15 +3,17 @@
  * entered through slots of one shared table.
  */
 import { assert, MachineBug } from '../../core/assert.ts';
+import { Records } from '../layout.ts';
 import { CORE_IMPORTS, REGION_TYPE } from './core-imports.ts';
 import type { TranslationOptions } from './region-context.ts';
 import { supportModule, type SupportExports } from './support.ts';
 import { translateRegion, type TranslationRegion } from './translate.ts';
 import { encodeModule } from './wasm-encoder.ts';
 
-const TABLE_INITIAL = 1024;
+/** The table grows by at least so many slots. */
+const TABLE_GROWTH = 1024;
 /** Slots in all; the dispatcher starts over before it runs out. */
-export const REGIONS_MAX = 1 << 16;
+const REGIONS_MAX: number = Records.REGIONS_MAX;
 
 function missing(name: string): CallableFunction {
   return () => {
@@ -23,14 +25,19 @@ export class RegionCompiler {
   readonly table: WebAssembly.Table;
   private readonly support: SupportExports;
   private readonly imports: Record<string, WebAssembly.ImportValue>;
-  private nextSlot = 0;
+  /** What comes before is the core's. */
+  private readonly first: number;
+  private next: number;
 
   constructor(
     memory: WebAssembly.Memory,
     core: Readonly<Record<string, unknown>>,
     private readonly options: TranslationOptions,
   ) {
-    this.table = new WebAssembly.Table({ element: 'anyfunc', initial: TABLE_INITIAL });
+    // The core's own table, so that the interpreter can go on in a region.
+    this.table = core['table'] as WebAssembly.Table;
+    this.first = this.table.length;
+    this.next = this.first;
     const basis = { memory, table: this.table };
     const module = new WebAssembly.Module(supportModule());
     const instance = new WebAssembly.Instance(module, { env: basis });
@@ -43,18 +50,23 @@ export class RegionCompiler {
     }
   }
 
+  /** The slot that the next region gets. */
+  get nextSlot(): number {
+    return this.next;
+  }
+
   /** Slots that are left. */
   get free(): number {
-    return REGIONS_MAX - this.nextSlot;
+    return REGIONS_MAX - this.next;
   }
 
   /** Compiles a batch; region i gets slot result + i. */
   compile(regions: readonly TranslationRegion[]): number {
-    const tableBase = this.nextSlot;
-    this.nextSlot += regions.length;
-    assert(this.nextSlot <= REGIONS_MAX, 'the function table has room');
-    if (this.nextSlot > this.table.length) {
-      this.table.grow(Math.max(this.table.length, this.nextSlot - this.table.length));
+    const tableBase = this.next;
+    this.next += regions.length;
+    assert(this.next <= REGIONS_MAX, 'the function table has room');
+    if (this.next > this.table.length) {
+      this.table.grow(Math.max(this.table.length, TABLE_GROWTH));
     }
     const functions = regions.map((region) => ({
       type: REGION_TYPE,
@@ -76,7 +88,7 @@ export class RegionCompiler {
 
   /** Drops every region; slots are given out from the first again. */
   reset(): void {
-    for (let slot = 0; slot < this.nextSlot; slot++) this.table.set(slot, null);
-    this.nextSlot = 0;
+    for (let slot = this.first; slot < this.next; slot++) this.table.set(slot, null);
+    this.next = this.first;
   }
 }

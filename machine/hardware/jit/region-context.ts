@@ -18,7 +18,7 @@ export interface TimedBlock {
   readonly baseTicks: number;
   /** Ticks until the branch at its end is resolved, if it was mispredicted. */
   readonly resolveTicks: number;
-  /** Address of the block's BlockRecord. */
+  /** Place of the block's BlockRecord: offset from the CPU block. */
   readonly record: number;
   /** Its data flow, on a core that overlaps misses. */
   readonly access?: FlowPlace | undefined;
@@ -27,6 +27,8 @@ export interface TimedBlock {
 export interface TranslationOptions {
   /** False: every access takes the slow path; ticks and misses must stay the same. */
   readonly filter: boolean;
+  /** True on a machine of several CPUs: an access with `lock` always takes the slow path. */
+  readonly several?: boolean;
   /** Absent: branches cost nothing. */
   readonly predictor?: PredictorSpec | undefined;
 }
@@ -264,6 +266,20 @@ export class RegionContext {
     this.w.localGet(CPU_LOCAL);
     this.w.i32Const(value);
     this.w.memory(Wasm.I32_STORE, offset);
+  }
+
+  /** Pushes the address of a record. */
+  pushRecord(record: number): void {
+    this.w.localGet(CPU_LOCAL);
+    this.w.i32Const(record);
+    this.w.u8(Wasm.I32_ADD);
+  }
+
+  /** Names the block that execution is leaving. */
+  storeExitRecord(record: number): void {
+    this.w.localGet(CPU_LOCAL);
+    this.pushRecord(record);
+    this.w.memory(Wasm.I32_STORE, Cpu.EXIT_RECORD);
   }
 
   private loadLocal(local: Local, opcode: Wasm, offset: number): void {

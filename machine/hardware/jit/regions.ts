@@ -25,6 +25,7 @@ function leadsTo(ir: IrBlock): readonly bigint[] {
   const called = instruction.mnemonic === 'call' ? [after] : [];
   switch (last.op) {
     case Op.Jump:
+    case Op.Pause:
       return [last.imm, ...called];
     case Op.Branch:
       return [last.imm, last.imm2];

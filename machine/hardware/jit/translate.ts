@@ -8,7 +8,7 @@
  */
 import { assert } from '../../core/assert.ts';
 import { JumpKind, NONE, Op, type IrOp } from '../cpu/ir.ts';
-import { BlockRecord, Cpu, ExitReason } from '../layout.ts';
+import { BlockRecord, Cpu, ExitReason, JumpTable } from '../layout.ts';
 import { INTEGER_VALUES, getState, setRegister, setState } from './arithmetic.ts';
 import { BlockEmitter, type ValueEmitter } from './block-emitter.ts';
 import { CALL_OPS } from './calls.ts';
@@ -35,8 +35,10 @@ import { ValueType, Wasm } from './wasm-opcodes.ts';
 /** Blocks that are translated together. Block 0 is the entry; it reaches all others. */
 export interface TranslationRegion {
   readonly blocks: readonly TimedBlock[];
-  /** Address of a byte that the region sets when it is entered. */
-  readonly enteredFlag: number;
+  /** Address of its RegionList. */
+  readonly list: number;
+  /** Index of its byte in Cpu.REGION_FLAGS. */
+  readonly flag: number;
 }
 
 /** `reason` of an exit that goes on at `pc`. */
@@ -71,7 +73,7 @@ export function successorsOf(
 ): number[] {
   const last = block.ir.ops[block.ir.ops.length - 1];
   const targets: readonly bigint[] =
-    last.op === Op.Jump
+    last.op === Op.Jump || last.op === Op.Pause
       ? [last.imm]
       : last.op === Op.Branch
         ? [last.imm, last.imm2]
@@ -129,9 +131,7 @@ class RegionTranslator {
   translate(): Uint8Array<ArrayBuffer> {
     const { region } = this;
     const { w } = region;
-    w.i32Const(this.source.enteredFlag);
-    w.i32Const(1);
-    w.memory(Wasm.I32_STORE8, 0);
+    this.noteEntry();
     region.loadState();
     region.exitLabel = w.block();
     region.chainLabel = w.block();
@@ -148,6 +148,19 @@ class RegionTranslator {
     w.end();
     this.leave();
     return w.finish();
+  }
+
+  /** Lists the region for the next harvest, unless it is. */
+  private noteEntry(): void {
+    const { w } = this.region;
+    w.localGet(CPU_LOCAL);
+    w.memory(Wasm.I32_LOAD8_U, Cpu.REGION_FLAGS + this.source.flag);
+    w.u8(Wasm.I32_EQZ);
+    w.if();
+    w.localGet(CPU_LOCAL);
+    w.i32Const(this.source.list);
+    w.call(CoreFunction.TOUCH_REGION);
+    w.end();
   }
 
   /** Stores the state; returns the reason, or goes on in the region that begins at `pc`. */
@@ -172,7 +185,7 @@ class RegionTranslator {
     w.end();
     JumpCache.pushEntry(w, region.pc);
     w.localTee(region.slot);
-    w.memory(Wasm.I64_LOAD, JumpCache.ADDRESS);
+    w.memory(Wasm.I64_LOAD, JumpTable.ADDRESS);
     w.localGet(region.pc);
     w.u8(Wasm.I64_NE);
     w.if();
@@ -181,7 +194,7 @@ class RegionTranslator {
     w.end();
     w.localGet(CPU_LOCAL);
     w.localGet(region.slot);
-    w.memory(Wasm.I32_LOAD, JumpCache.SLOT);
+    w.memory(Wasm.I32_LOAD, JumpTable.SLOT);
     w.u8(Wasm.RETURN_CALL_INDIRECT);
     w.unsigned(INDIRECT_TYPE_INDEX);
     w.unsigned(0);
@@ -283,8 +296,8 @@ class RegionTranslator {
     w.i64Const(BigInt(block.baseTicks));
     w.u8(Wasm.I64_SUB);
     w.localSet(region.left);
-    w.i32Const(0);
-    w.i32Const(0);
+    w.localGet(CPU_LOCAL);
+    w.localGet(CPU_LOCAL);
     w.memory(Wasm.I64_LOAD, block.record + BlockRecord.COUNT);
     w.i64Const(1n);
     w.u8(Wasm.I64_ADD);
@@ -375,6 +388,10 @@ class RegionTranslator {
         this.carry(block);
         this.exit(block, ExitReason.DISPATCH, op.imm, 0);
         return;
+      case Op.Pause:
+        this.pause(block, op.imm);
+        this.goTo(node, op.imm);
+        return;
       case Op.Exception:
         this.exit(block, ExitReason.EXCEPTION, op.imm2, Number(op.imm));
         return;
@@ -383,12 +400,25 @@ class RegionTranslator {
     }
   }
 
+  /** Leaves for another CPU's turn. */
+  private pause(block: TimedBlock, next: bigint): void {
+    const { region } = this;
+    const { w } = region;
+    w.localGet(region.left);
+    w.localGet(CPU_LOCAL);
+    w.memory(Wasm.I64_LOAD, Cpu.TURN_LEFT);
+    w.u8(Wasm.I64_LT_S);
+    w.if();
+    this.exit(block, ExitReason.TURN, next, 0);
+    w.end();
+  }
+
   private exit(block: TimedBlock, reason: ExitReason, pc: bigint, info: number): void {
     const { region } = this;
     const { w } = region;
     region.storeConstant(reason, Cpu.EXIT_REASON);
     region.storeConstant(info, Cpu.EXIT_INFO);
-    region.storeConstant(block.record, Cpu.EXIT_RECORD);
+    region.storeExitRecord(block.record);
     w.i64Const(pc);
     w.localSet(region.pc);
     w.br(region.faultLabel);

@@ -6,7 +6,7 @@ const WASM_PAGE_BYTES = 0x10000;
 const PAGE_BYTES = 0x1000;
 /** 2^32 less one page: the largest WebAssembly memory whose size is itself a 32-bit number. */
 const LINEAR_BYTES_MAX = 0xffff0000;
-const ARENA_BYTES_DEFAULT = 64 << 20;
+const ARENA_BYTES_DEFAULT = 96 << 20;
 
 export interface LinearMemoryOptions {
   readonly cpus: number;
@@ -44,8 +44,8 @@ export class Arena {
 /** Linear address of guest physical address 0: after the CPU blocks, the tables and the arena. */
 function guestBaseOf(cpus: number, guestBytes: number, arenaBytes = ARENA_BYTES_DEFAULT): number {
   const arenaBegin = Region.CPU_BLOCKS + cpus * Region.CPU_BLOCK_BYTES;
-  // One byte per page, and with several CPUs one i32 per line for the coherence directory.
-  const tables = guestBytes / PAGE_BYTES + (cpus > 1 ? guestBytes / 16 : 0);
+  // One byte per page, and with several CPUs 12 bytes per line for the coherence directory.
+  const tables = guestBytes / PAGE_BYTES + (cpus > 1 ? (guestBytes / 64) * 12 : 0);
   return Math.ceil((arenaBegin + tables + arenaBytes) / WASM_PAGE_BYTES) * WASM_PAGE_BYTES;
 }
 

@@ -106,7 +106,7 @@ export const enum PageSize {
 export const enum ModelLimit {
   TLB_HINTS = 256,
   /** A directory entry has one bit for each CPU. */
-  CPUS_MAX = 32,
+  CPUS_MAX = 64,
 }
 
 /** Offsets in a CPU block. */
@@ -122,9 +122,8 @@ export const enum Model {
   /** i32: the PCID whose translations the user (kernel) filters hold. */
   USER_FILTER_PCID = 0x684,
   KERNEL_FILTER_PCID = 0x688,
-  /** i32: number of this CPU, and its bit in directory entries. */
+  /** i32: number of this CPU. */
   NUMBER = 0x68c,
-  CPU_BIT = 0x690,
   /** i32: fixed ticks of a page walk. */
   WALK_TICKS = 0x694,
   /** A write that crosses into another frame waits in Cpu.BOUNCE: i32 host addresses and sizes. */
@@ -207,7 +206,7 @@ export const enum Shared {
   LLC = 0x100,
   /** i32: number of CPUs. */
   CPUS = 0x140,
-  /** i32 address of one i32 per physical line: CPUs that may hold the line. 0 with one CPU. */
+  /** i32 address of one i64 per physical line: CPUs that may hold the line. 0 with one CPU. */
   DIRECTORY = 0x144,
   /** i32: ticks of an access served by DRAM, and of a line handed over by another CPU. */
   DRAM_TICKS = 0x148,
@@ -224,6 +223,36 @@ export const enum Shared {
   GUEST_LINES = 0x164,
   /** The Server that stands for the DRAM of all CPUs. */
   DRAM_SERVER = 0x168,
+  /** i32 address of one i32 per physical line; see LineState. */
+  LINE_STATES = 0x170,
+  /** i32: the part of TRANSFER_TICKS after which the other CPU loses the line. */
+  REQUEST_TICKS = 0x174,
+  /** i64: the latest clock at which user code got a line from another CPU. */
+  COMMUNICATED = 0x178,
+}
+
+/** Bits of a line's i32 at Shared.LINE_STATES. */
+export const enum LineState {
+  /** A CPU holds it modified: the only one in the directory. */
+  OWNED = 1,
+  /** It was accessed with `lock`, or by xchg. */
+  LOCKED = 2,
+  /**
+   * CPUs take it from each other again and again, or as a lock: until it has rested for
+   * ORDERED_EPOCHS, accesses to it happen in the order of the CPUs' clocks, and are not filtered.
+   */
+  ORDERED = 4,
+  /** One of bits 3..7, which count accesses with `lock` that happened in order. */
+  LOCK = 0x8,
+  LOCKS = 0xf8,
+  /** One of bits 8..11, which count transfers, and how many make a line ordered that is no lock. */
+  TRANSFER = 0x100,
+  TRANSFERS = 0xf00,
+  TRANSFERS_ORDERED = 0x800,
+  /** Bits 16..31: epoch of the last transfer, a clock shifted by EPOCH_SHIFT (16,384 cycles). */
+  SINCE_SHIFT = 16,
+  EPOCH_SHIFT = 20,
+  ORDERED_EPOCHS = 64,
 }
 
 export const enum LlcStamp {

@@ -19,6 +19,8 @@ import {
 
 const LINE_BYTES = 64;
 const CPL_USER = 3;
+/** Cpu.TURN_LEFT while no other CPU runs. */
+const NO_TURN = -(2n ** 62n);
 
 export interface CacheGeometry {
   readonly bytes: number;
@@ -286,12 +288,12 @@ export function setupModel(
     setupTlb(linear, block + Model.STLB, geometry.stlb, false);
     i32[(block + Model.FILTER) >> 2] = options.filter ? 1 : 0;
     i32[(block + Model.NUMBER) >> 2] = cpu;
-    i32[(block + Model.CPU_BIT) >> 2] = 1 << cpu;
     i32[(block + Model.WALK_TICKS) >> 2] = geometry.walkTicks;
     if (geometry.overlap !== undefined) setupOverlap(linear, block, geometry.overlap);
     setupPaging(linear, block, geometry);
     setupTraffic(linear, block, geometry);
     i32[(block + Cpu.CPL) >> 2] = CPL_USER;
+    linear.i64[(block + Cpu.TURN_LEFT) >> 3] = NO_TURN;
     const filters = block + Cpu.FILTER_READ;
     i32.fill(-1, filters >> 2, (filters + 6 * Filter.ENTRIES * Filter.ENTRY_BYTES) >> 2);
   }
@@ -301,9 +303,11 @@ export function setupModel(
   i32[(shared + Shared.CPUS) >> 2] = cpus;
   i32[(shared + Shared.DRAM_TICKS) >> 2] = geometry.dramTicks;
   i32[(shared + Shared.TRANSFER_TICKS) >> 2] = geometry.transferTicks;
+  i32[(shared + Shared.REQUEST_TICKS) >> 2] = geometry.transferTicks >> 1;
   if (cpus > 1) {
     const lines = linear.guestBytes / LINE_BYTES;
-    i32[(shared + Shared.DIRECTORY) >> 2] = arena.allocate(lines * 4, LINE_BYTES);
+    i32[(shared + Shared.DIRECTORY) >> 2] = arena.allocate(lines * 8, LINE_BYTES);
+    i32[(shared + Shared.LINE_STATES) >> 2] = arena.allocate(lines * 4, LINE_BYTES);
   }
   assert(i32[(shared + Header.GUEST_BASE) >> 2] === linear.guestBase, 'header is set up');
 }

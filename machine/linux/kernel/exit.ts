@@ -67,5 +67,6 @@ function exitMm(kernel: Kernel): void {
   exitMmap(kernel, mm);
   current.mm = null;
   loadAddressSpace(kernel, null);
+  kernel.platform.code.dropCodeSpace(mm.address);
   kernel.caches.mm.free(kernel, mm.address);
 }

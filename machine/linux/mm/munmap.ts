@@ -414,6 +414,7 @@ function tlbFinish(
   if (gather.flush) {
     // Freed page tables force a flush of the whole address space.
     const whole = tableFrames.length > 0;
+    kernel.platform.code.invalidateCode(mm.address, start, end);
     flushTlbMmRange(kernel, mm, whole ? 0 : start, whole ? TASK_SIZE : end, whole);
   }
   cpu.run(F.tlb_batch_pages_flush, frames === 0 ? 21 : 39);

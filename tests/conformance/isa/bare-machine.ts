@@ -13,7 +13,7 @@ import {
 } from '../../../machine/hardware/cpu/encode.ts';
 import type { IrBlock } from '../../../machine/hardware/cpu/ir.ts';
 import { BlockTimer, setRepeatCosts } from '../../../machine/hardware/cpu/timing.ts';
-import { BlockRecord, Cpu, ExitReason } from '../../../machine/hardware/layout.ts';
+import { Cpu, ExitReason } from '../../../machine/hardware/layout.ts';
 import { LinearCpuState } from '../../../machine/hardware/memory/cpu-state.ts';
 import { instantiateCore } from '../../../machine/hardware/memory/core-module.ts';
 import { MemoryHierarchy } from '../../../machine/hardware/memory/hierarchy.ts';
@@ -42,7 +42,7 @@ export class BareMachine {
   readonly linear: LinearMemory;
   readonly hierarchy: MemoryHierarchy;
   readonly state: LinearCpuState;
-  readonly record: number;
+  readonly record = Cpu.RECORDS;
   private readonly physical: PhysicalMemory;
   private nextTable = ROOT;
 
@@ -51,7 +51,6 @@ export class BareMachine {
     this.physical = new PhysicalMemory(this.linear);
     this.hierarchy = new MemoryHierarchy(this.linear, memoryGeometry(SIMPLE.memory), options);
     this.state = new LinearCpuState(this.linear, 0);
-    this.record = this.linear.arena.allocate(BlockRecord.BYTES, 64);
     DATA_FRAMES.forEach((frame, n) => {
       this.map(DATA_PAGE + BigInt(n * 4096), frame);
     });

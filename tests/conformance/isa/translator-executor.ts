@@ -12,7 +12,8 @@ const BATCH = 250;
 export class TranslatorExecutor implements Executor {
   private readonly compiler: RegionCompiler;
   private readonly timer = new BlockTimer(SIMPLE.core);
-  private readonly flag: number;
+  /** An empty list: nobody harvests. */
+  private readonly list: number;
   private readonly slots = new Map<bigint, number>();
 
   /** Translates the blocks at `addresses` beforehand; others when they are reached. */
@@ -20,7 +21,7 @@ export class TranslatorExecutor implements Executor {
     const { linear, hierarchy } = machine;
     const core = hierarchy.core as unknown as Readonly<Record<string, unknown>>;
     this.compiler = new RegionCompiler(linear.memory, core, { filter });
-    this.flag = linear.arena.allocate(16);
+    this.list = linear.arena.allocate(16);
     const jumps = new JumpCache(linear, linear.arena.allocate(JumpCache.BYTES));
     linear.i32[(machine.block + Cpu.JUMP_CACHE) >> 2] = jumps.address;
     for (let first = 0; first < addresses.length; first += BATCH) {
@@ -42,7 +43,7 @@ export class TranslatorExecutor implements Executor {
       const ir = blockAt(machine, address);
       const { ticks } = this.timer.time(ir);
       const block: TimedBlock = { ir, baseTicks: ticks, resolveTicks: 0, record: machine.record };
-      return { blocks: [block], enteredFlag: this.flag };
+      return { blocks: [block], flag: 0, list: this.list };
     });
     const slot = this.compiler.compile(regions);
     addresses.forEach((address, index) => this.slots.set(address, slot + index));

@@ -87,6 +87,11 @@ export class ScriptedKernel {
         hierarchy: this.hierarchy,
         states,
         context,
+        code: {
+          switchCodeSpace: () => undefined,
+          dropCodeSpace: () => undefined,
+          invalidateCode: () => undefined,
+        },
         harvestUser: () => undefined,
         setTask: () => undefined,
       }),

@@ -25,18 +25,10 @@ export const CONTROL_TRANSFERS: ReadonlySet<string> = new Set([
   ...['jmp', 'call', 'ret', 'jrcxz', 'jecxz', 'loop', 'loope', 'loopne'],
   // They change MXCSR, which translated code does not look at: see Op.Dispatch.
   ...['ldmxcsr', 'fxrstor', 'fxrstor64'],
-  ...[
-    'syscall',
-    'int3',
-    'int1',
-    'int',
-    'ud0',
-    'ud1',
-    'ud2',
-    'iretq',
-    TOO_LONG,
-    ...PRIVILEGED.split(' '),
-  ],
+  // It lets other CPUs go first.
+  'pause',
+  ...['syscall', 'int3', 'int1', 'int', 'ud0', 'ud1', 'ud2', 'iretq', TOO_LONG],
+  ...PRIVILEGED.split(' '),
 ]);
 
 /** The address after `instruction`. */

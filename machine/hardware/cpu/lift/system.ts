@@ -47,6 +47,10 @@ const syscall: Lifter = (emit, instruction) => {
   emit.effect(Op.Syscall, Width.W64, NONE, NONE, NONE, nextAddress(instruction));
 };
 
+const pause: Lifter = (emit, instruction) => {
+  emit.effect(Op.Pause, Width.W64, NONE, NONE, NONE, nextAddress(instruction));
+};
+
 function rflagsImage(emit: Emitter): Temp {
   const direction = emit.withConstant(Op.Shl, Width.W64, emit.getState(Cpu.DF, Width.W32), 10);
   const other = emit.getState(Cpu.RFLAGS_OTHER, Width.W32);
@@ -173,7 +177,7 @@ export const SYSTEM_LIFTERS: LifterTable = {
   std: directionTo(1),
   sahf: storeAhFlags,
   ...Object.fromEntries(
-    ['pause', 'lfence', 'mfence', 'sfence', 'endbr64', 'endbr32', 'reservednop'].map((name) => [
+    ['lfence', 'mfence', 'sfence', 'endbr64', 'endbr32', 'reservednop'].map((name) => [
       name,
       nothing,
     ]),
@@ -185,6 +189,7 @@ export const SYSTEM_LIFTERS: LifterTable = {
     ),
   ),
   clflush: touch,
+  pause,
   rdsspq: nothing,
   rdsspd: nothing,
 };

@@ -69,13 +69,21 @@ test('code that ends inside the first instruction is missing', () => {
   expect(block).toEqual({ missing: PAGE + 4096n });
 });
 
+test.each([
+  { name: 'rdtsc', code: '90 0f31 c3' },
+  { name: 'lock xadd', code: '90 f0480fc103 c3' },
+  { name: 'xchg', code: '90 488703 c3' },
+])('$name begins a block', ({ code }) => {
+  expect(mnemonics(blockOf(code))).toEqual(['nop']);
+});
+
 test('prefixes that change the cost are part of the mnemonic', () => {
-  const block = blockOf('f3aa f2ae f3a6 f0480fc103 a5 f20f10c1 c3');
+  const block = blockOf('f0480fc103 f3aa f2ae f3a6 a5 f20f10c1 c3');
   expect(mnemonics(block)).toEqual([
+    'lock xadd',
     'rep stosb',
     'repne scasb',
     'repe cmpsb',
-    'lock xadd',
     'movsd',
     'movsd',
     'ret',

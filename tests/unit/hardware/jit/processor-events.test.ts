@@ -13,7 +13,7 @@ import { HEAP } from '../../../bench/loops.ts';
 import { ProcessorRig } from './processor-rig.ts';
 import { ABSENT, CODE, DATA } from './rig.ts';
 
-const { rax, rbx, rcx, rdx, rdi, rsi, al, eax } = registers;
+const { rax, rbx, rcx, rdx, rdi, rsi, al, eax, edx } = registers;
 const LIMIT = 1e9;
 const TIERS: readonly ExecutorTier[] = ['interpreter', 'translator', 'auto'];
 
@@ -164,6 +164,38 @@ describe('code that changes', () => {
     expect(seen).toMatchObject({ reason: ExitReason.MARKER, state: { r3: sum }, residuals: [0] });
   });
 
+  it('one instruction ahead is executed as written', () => {
+    // The constant of `mov eax, 0` is at CODE + 0x81, in the block that writes it.
+    const program = (direct: boolean) => (asm: Assembler) => {
+      asm.mov(edx, 250);
+      asm.xor(rbx, rbx);
+      const loop = asm.here();
+      if (direct) {
+        asm.mov(dword({ offset: Number(CODE) + 0x81 }), edx);
+      } else {
+        asm.mov(rsi, DATA);
+        asm.mov(dword(rsi), edx);
+        asm.mov(rdi, CODE + 0x81n);
+        asm.mov(rcx, 4);
+        asm.rep().movsb();
+      }
+      asm.align(128);
+      asm.mov(eax, 0);
+      asm.add(rbx, rax);
+      asm.sub(rdx, 1);
+      asm.jne(loop);
+      marker(asm);
+    };
+    for (const direct of [true, false]) {
+      const seen = inAllTiers((rig) => {
+        rig.load(program(direct));
+        return rig.observe(rig.processor.run(0, LIMIT));
+      });
+      const sum = BigInt((250 * 251) / 2).toString(16);
+      expect(seen).toMatchObject({ state: { r3: sum }, residuals: [0] });
+    }
+  });
+
   it('through the kernel is seen, and so is a new mapping', () => {
     const program = (value: number) => (asm: Assembler) => {
       asm.mov(eax, value);
@@ -185,7 +217,7 @@ describe('code that changes', () => {
       rig.machine.physical.copy(0x300005, 0x100005, 16);
       rig.machine.map(CODE, 0x300000, 7n);
       rig.machine.hierarchy.invalidatePage(0, CODE);
-      rig.processor.invalidateRange(0, CODE, CODE + 4096n);
+      rig.processor.invalidateCode(0, Number(CODE), Number(CODE) + 4096);
       run();
       return values;
     });
@@ -219,17 +251,40 @@ describe('code spaces', () => {
         asm.mov(byte({ offset: Number(DATA) }), al);
         marker(asm);
       });
-      programs.forEach((program, id) => {
-        rig.processor.switchCodeSpace(0, id);
+      programs.forEach((program, index) => {
+        rig.processor.switchCodeSpace(0, 1 + index);
         rig.load(program);
         rig.processor.run(0, LIMIT);
-        expect(rig.state.register(0)).toBe(BigInt(11 * (id + 1)));
+        expect(rig.state.register(0)).toBe(BigInt(11 * (index + 1)));
       });
-      rig.processor.dropCodeSpace(0);
+      rig.processor.dropCodeSpace(1);
       rig.settle();
       expect(rig.ledger.residuals([rig.state.clock])).toEqual([0]);
       expect(rig.processor.instructions).toBe(6);
     }
+  });
+});
+
+describe('a code space whose number is used again', () => {
+  it('holds nothing of the one before, even while a CPU is in it', () => {
+    const seen = inAllTiers((rig) => {
+      const { machine, processor, state } = rig;
+      // The same page at another frame: no write tells the processor.
+      const values = [3, 4].map((value, index) => {
+        const frame = 0x300000 + index * 0x1000;
+        machine.physical.write(frame, Uint8Array.of(0xb8, value, 0, 0, 0));
+        machine.physical.write(frame + 5, Uint8Array.of(0x0f, 0x1f, 0x84, 0, 1, 0, 0x43, 0x4c));
+        machine.map(CODE, frame, 7n);
+        machine.hierarchy.flushTlb(0, 0);
+        processor.switchCodeSpace(0, 0x7000);
+        rig.start(CODE);
+        processor.run(0, LIMIT);
+        processor.dropCodeSpace(0x7000);
+        return state.register(0);
+      });
+      return { values, end: rig.observe(ExitReason.MARKER) };
+    });
+    expect(seen).toMatchObject({ values: [3n, 4n], end: { instructions: 4, residuals: [0] } });
   });
 });
 

@@ -185,7 +185,7 @@ export class BlockRig {
   private readonly jumps: JumpCache;
   private readonly codeAt: number;
   private readonly recordAt: number;
-  private readonly flagAt: number;
+  private readonly lists: number;
 
   constructor(filter: boolean) {
     this.machine = new GuestMachine({ filter });
@@ -197,8 +197,9 @@ export class BlockRig {
     this.jumps = new JumpCache(linear, linear.arena.allocate(JumpCache.BYTES));
     this.machine.set32(Cpu.JUMP_CACHE, this.jumps.address);
     this.codeAt = linear.arena.allocate(1 << 20);
-    this.recordAt = linear.arena.allocate(BlockRecord.BYTES * 64, 128);
-    this.flagAt = linear.arena.allocate(16);
+    this.recordAt = this.machine.cpu + Cpu.RECORDS;
+    // Empty lists: nobody harvests.
+    this.lists = linear.arena.allocate(16);
   }
 
   private prepare(initial: InitialState, start: bigint): void {
@@ -219,6 +220,7 @@ export class BlockRig {
     machine.set64(Cpu.LIMIT, initial.left);
     machine.set64(Cpu.RIP, start);
     machine.setData(initial.data);
+    machine.set32(Cpu.TOUCHED_COUNT, 0);
     machine.hierarchy.flushTlb(0, 0);
     const { linear } = machine;
     linear.i64.fill(0n, this.recordAt >> 3, (this.recordAt + BlockRecord.BYTES * 64) >> 3);
@@ -242,7 +244,7 @@ export class BlockRig {
     this.table.clear();
     let at = this.codeAt;
     blocks.forEach((block, i) => {
-      const record = this.recordAt + i * BlockRecord.BYTES;
+      const record = Cpu.RECORDS + i * BlockRecord.BYTES;
       encodeBlock(machine.linear.data, at, block, {
         record,
         ticks: TICKS * (i + 1),
@@ -265,13 +267,14 @@ export class BlockRig {
       ir,
       baseTicks: TICKS * (i + 1),
       resolveTicks: 0,
-      record: this.recordAt + i * BlockRecord.BYTES,
+      record: Cpu.RECORDS + i * BlockRecord.BYTES,
     }));
     // Edges that a region cannot contain leave it; every block can be entered on its own.
     const alone = timed.slice(1).map((block) => [block]);
     const regions = [timed, ...alone].map((region) => ({
       blocks: region,
-      enteredFlag: this.flagAt,
+      flag: 0,
+      list: this.lists,
     }));
     const slot = this.compiler.compile(regions);
     blocks.forEach((block, i) => {

@@ -1,6 +1,6 @@
 /** Protocols with the outside: crossing accesses, code pages, address spaces, several CPUs. */
 import { describe, expect, it } from 'vitest';
-import { Budget, CodePage, Cpu, Header } from '../../../../machine/hardware/layout.ts';
+import { Budget, CodePage, Cpu, ExitReason, Header } from '../../../../machine/hardware/layout.ts';
 import { SpaceUse } from '../../../../machine/hardware/memory/hierarchy.ts';
 import { TlbFlush } from '../../../../machine/hardware/memory/model-layout.ts';
 import { Rig, SMALL } from './rig.ts';
@@ -62,7 +62,7 @@ describe('an access that crosses pages', () => {
 });
 
 describe('code pages', () => {
-  it('a user write is noticed every time, and shortens the budget but not the clock', () => {
+  it('a user write is refused unless allowed, then noticed every time, and shortens the budget but not the clock', () => {
     const rig = machine();
     const block = rig.linear.cpuBlock(0);
     const limit = (block + Cpu.LIMIT) >> 3;
@@ -71,6 +71,10 @@ describe('code pages', () => {
     expect(rig.filterHits).toBe(1);
     rig.hierarchy.markCodePage(0x300);
     rig.linear.i64[limit] = 5_000_000n;
+    expect(rig.hierarchy.core.write(block, BASE, 8, rig.record)).toBe(0);
+    expect(rig.field(0, Cpu.EXIT_REASON)).toBe(ExitReason.CODE_WRITTEN);
+    expect(rig.hierarchy.codeWritten).toBe(false);
+    rig.linear.i32[(block + Cpu.MAY_WRITE_CODE) >> 2] = 1;
     for (let i = 1; i <= 2; i++) {
       expect(rig.hierarchy.core.write(block, BASE, 8, rig.record)).not.toBe(0);
       expect(rig.field(0, Cpu.STALL)).toBe(Budget.FORCE);

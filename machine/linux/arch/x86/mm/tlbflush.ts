@@ -8,7 +8,7 @@ import type { Task } from '../../../include/linux/sched.ts';
 import type { MmStruct } from '../../../include/linux/mm_types.ts';
 import type { Kernel } from '../../../init/kernel.ts';
 import type { Rq } from '../../../kernel/sched/sched.ts';
-import { PerCpu } from '../model/address-map.ts';
+import { PerCpu, TASK_SIZE } from '../model/address-map.ts';
 import { TlbFlushReason, traceTlbFlush } from '../../../trace/tlb.ts';
 import { F } from '../model/generated/function-ids.ts';
 import { chargeFlush, dropEntries, FLUSH_ALL, shootDown } from './tlb.ts';
@@ -30,6 +30,8 @@ export function loadAddressSpace(kernel: Kernel, mm: MmStruct | null): void {
   const { hardware, tlb, number } = kernel.cpu;
   kernel.rqs[number].activeMm = mm;
   tlb.lazy = false;
+  // User code runs in an address space that it has; without one there is none to run.
+  kernel.platform.code.switchCodeSpace(number, mm?.address ?? 0);
   if (mm === null) {
     hardware.loadCr3(kernel.swapperPgd, 0, false, 'both');
     return;
@@ -64,6 +66,7 @@ export function switchMm(kernel: Kernel, rq: Rq, next: Task): void {
     return;
   }
   rq.activeMm = mm;
+  kernel.platform.code.switchCodeSpace(cpu.number, mm.address);
   cpu.run(F.switch_mm_irqs_off, 61);
   cpu.write(mm.address + 128);
   cpu.writePerCpu(PerCpu.CR3_STATE);
@@ -125,6 +128,8 @@ export function flushTlbMmRange(
 ): void {
   const { cpu, rqs } = kernel;
   mm.generation++;
+  // All of it is flushed when tables were freed or pages write-protected: no code is gone by that.
+  if (end - start < TASK_SIZE) kernel.platform.code.invalidateCode(mm.address, start, end);
   cpu.run(F.flush_tlb_mm_range, 72);
   cpu.write(mm.address + 128);
   cpu.writePerCpu(PerCpu.CR3_STATE);

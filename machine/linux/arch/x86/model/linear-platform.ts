@@ -1,6 +1,11 @@
 /** Ours, not Linux's: the Platform over the machine's linear memory and memory hierarchy. */
 import { BlockRecord, CodePage, Header, Region } from '../../../../hardware/layout.ts';
-import type { CpuState, ExecutionContext, KernelAccess } from '../../../../hardware/processor.ts';
+import type {
+  CodeSpaces,
+  CpuState,
+  ExecutionContext,
+  KernelAccess,
+} from '../../../../hardware/processor.ts';
 import { type MemoryHierarchy, SpaceUse } from '../../../../hardware/memory/hierarchy.ts';
 import type { LinearMemory } from '../../../../hardware/memory/linear-memory.ts';
 import { TlbFlush } from '../../../../hardware/memory/model-layout.ts';
@@ -20,6 +25,7 @@ export interface LinearPlatformParts {
   readonly hierarchy: MemoryHierarchy;
   readonly states: readonly CpuState[];
   readonly context: ExecutionContext;
+  readonly code: CodeSpaces;
   /** Books what user code has run into the ledger. */
   readonly harvestUser: () => void;
   /** For validation: told of every data access of the kernel. */
@@ -29,7 +35,7 @@ export interface LinearPlatformParts {
 }
 
 export function linearPlatform(parts: LinearPlatformParts): Platform {
-  const { linear, hierarchy, states, context } = parts;
+  const { linear, hierarchy, states, context, code } = parts;
   const { onData } = parts;
   const cpus = states.map((state, number) => {
     const access = hierarchy.kernelAccess(number);
@@ -42,6 +48,7 @@ export function linearPlatform(parts: LinearPlatformParts): Platform {
     guestBytes: linear.guestBytes,
     cpus,
     context,
+    code,
     allocateRecords: (count) => linear.arena.allocate(count * BlockRecord.BYTES, 64),
     harvestUser: parts.harvestUser,
     setTask: parts.setTask,

@@ -3,6 +3,7 @@
  * it over machine/hardware; tests implement it over a plain buffer.
  */
 import type {
+  CodeSpaces,
   CpuState,
   ExecutionContext,
   KernelAccess,
@@ -34,6 +35,8 @@ export interface Platform {
   readonly guestBytes: number;
   readonly cpus: readonly PlatformCpu[];
   readonly context: ExecutionContext;
+  /** An address space's number is the physical address of its mm_struct. */
+  readonly code: CodeSpaces;
   /** Reserves `count` block records, zeroed, one after the other. */
   allocateRecords(count: number): RecordAddress;
   /** Books what user code has run since the last call, up to the clocks. */

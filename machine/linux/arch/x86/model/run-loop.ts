@@ -137,7 +137,7 @@ class Turn {
     const { kernel, driver } = this;
     const { cpu, events } = driver.rq;
     const limit = Math.min(events.nextTick, others + QUANTUM, cpu.clock + STRETCH_MAX);
-    driver.trap = kernel.platform.context.run(cpu.number, limit);
+    driver.trap = kernel.platform.context.run(cpu.number, limit, others);
   }
 
   private trap(): void {
