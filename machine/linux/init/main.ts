@@ -29,7 +29,7 @@ import { execve } from '../fs/exec.ts';
 import { openStandardFiles } from '../fs/standard-files.ts';
 import { createFileSystems } from '../fs/super.ts';
 import type { Task } from '../include/linux/sched.ts';
-import { Sig } from '../include/uapi/asm-generic/signal.ts';
+import { Sig, SIG_IGN } from '../include/uapi/asm-generic/signal.ts';
 import { createTask } from '../kernel/task.ts';
 import { PidNamespace, startSession } from '../kernel/pid.ts';
 import type { Timekeeper } from '../include/linux/timekeeper_internal.ts';
@@ -113,7 +113,10 @@ export function startKernel(options: KernelOptions): RunningKernel {
       for (const { cpu } of kernel.rqs) cpu.settle();
       options.platform.harvestUser();
       finishTrace(kernel.trace);
-      const exitCode = kernel.target?.exitCode ?? 0;
+      const { target } = kernel;
+      const process = target?.signal;
+      const grouped = process?.groupExit === true ? process.groupExitCode : null;
+      const exitCode = grouped ?? target?.exitCode ?? 0;
       const signal = exitCode & 0x7f;
       return { status: signal === 0 ? exitCode >>> 8 : 128 + signal, signal: kernel.fatalSignal };
     },
@@ -156,6 +159,7 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
   });
   const init = createTask(source, { pid: 1, parent: idles[0], comm: 'init', root });
   init.signal.unkillable = true;
+  init.sighand.actions[Sig.CHLD].handler = SIG_IGN;
   startSession(source, init.signal, init.pid);
   cpu.stackTop = init.stackTop;
   const vdso = config.vdso
@@ -174,6 +178,7 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
     timekeeper,
     vdso,
     current: init,
+    init,
     fileSystems,
     root,
     executable: { path: '' },

@@ -1,4 +1,5 @@
 /** The sched_process_* tracepoints. */
+import type { Task } from '../include/linux/sched.ts';
 import type { Kernel } from '../init/kernel.ts';
 
 const enum Column {
@@ -32,4 +33,27 @@ export function traceProcessExec({ trace, cpu, current }: Kernel): void {
   table.set(Column.TID, row, current.pid);
   table.set(Column.FIRST, row, current.pid);
   table.set(Column.SECOND, row, current.pid);
+}
+
+export function traceProcessFork({ trace, cpu, current }: Kernel, child: Task): void {
+  const table = trace.schedProcessFork;
+  if (table === null) return;
+  const row = table.next();
+  table.setWide(Column.TICK, row, cpu.now);
+  table.set(Column.CPU, row, cpu.number);
+  table.set(Column.TID, row, current.pid);
+  table.set(Column.FIRST, row, current.pid);
+  table.set(Column.SECOND, row, child.pid);
+}
+
+/** `pid` 0: any child. */
+export function traceProcessWait({ trace, cpu, current }: Kernel, pid: number): void {
+  const table = trace.schedProcessWait;
+  if (table === null) return;
+  const row = table.next();
+  table.setWide(Column.TICK, row, cpu.now);
+  table.set(Column.CPU, row, cpu.number);
+  table.set(Column.TID, row, current.pid);
+  table.set(Column.FIRST, row, pid);
+  table.set(Column.SECOND, row, DEFAULT_PRIO);
 }

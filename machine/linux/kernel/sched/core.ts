@@ -13,6 +13,7 @@ import { F } from '../../arch/x86/model/generated/function-ids.ts';
 import type { Sleeping, Task } from '../../include/linux/sched.ts';
 import type { Kernel } from '../../init/kernel.ts';
 import { acquire, release } from '../locking/spinlock.ts';
+import { finishDeadTask } from '../dead-task.ts';
 import { accountTime } from './cputime.ts';
 import { Dequeue, Enqueue, type Rq, thisRq } from './sched.ts';
 
@@ -142,4 +143,5 @@ function contextSwitch(kernel: Kernel, rq: Rq, prev: Task, next: Task): void {
   cpu.attribute(next.pid, Context.KERNEL);
   platform.setTask(cpu.number, next.pid);
   cpu.run(F.finish_task_switch, 48);
+  if (prev.state === 'Z' || prev.state === 'X') finishDeadTask(kernel, prev);
 }
