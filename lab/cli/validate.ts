@@ -1,7 +1,7 @@
-/** `lab validate [timing]`: holds the model against measurements of real machines. */
+/** `lab validate [timing|paths]`: holds the model against measurements of real machines. */
 import process from 'node:process';
 import { Command } from 'commander';
-import { TIMING, VALIDATIONS } from '../validate/validations.ts';
+import { PATHS, TIMING, VALIDATIONS } from '../validate/validations.ts';
 import { ExitCode, unknownName, UserError } from './errors.ts';
 import { formatTable, printJson, printLine, Progress } from './output.ts';
 
@@ -24,7 +24,8 @@ export function validateCommand(): Command {
     .description('Holds the model against measurements; lists what can be validated when alone.')
     .option('--json', 'print as JSON')
     .action(listValidations)
-    .addCommand(timingCommand());
+    .addCommand(timingCommand())
+    .addCommand(pathsCommand());
 }
 
 function listValidations({ json }: ListOptions): void {
@@ -81,5 +82,48 @@ async function timing(options: TimingCommandOptions, command: Command): Promise<
   const isJson = options.json === true || command.parent?.opts<ListOptions>().json === true;
   if (isJson) printJson(report);
   else printLine(timingText(report));
+  if (!report.ok) process.exitCode = ExitCode.FAILED;
+}
+
+interface PathsCommandOptions {
+  readonly operations: string;
+  readonly boot?: string;
+  readonly json?: boolean;
+}
+
+function pathsCommand(): Command {
+  return new Command(PATHS.name)
+    .description(`Validates the ${PATHS.summary}.`)
+    .option('--operations <text>', 'only operations whose name contains this', '')
+    .option('--boot <name>', 'only this boot of the real kernel: off, on or on_zen')
+    .option('--json', 'print as JSON')
+    .action(paths);
+}
+
+async function paths(options: PathsCommandOptions, command: Command): Promise<void> {
+  const { ALL_BOOTS, validatePaths } = await import('../validate/paths/paths.ts');
+  const { pathsText } = await import('../validate/paths/paths-text.ts');
+  const boots = ALL_BOOTS.filter((boot) => options.boot === undefined || boot === options.boot);
+  if (options.boot !== undefined && boots.length === 0) {
+    throw unknownName({ kind: 'boot', name: options.boot, known: ALL_BOOTS, place: '--boot' });
+  }
+  const progress = new Progress();
+  const report = validatePaths({
+    boots,
+    filter: options.operations,
+    onOperation: (name) => {
+      progress.show(`counting: ${name}`);
+    },
+  });
+  progress.clear();
+  if (report.rows.length === 0) {
+    throw new UserError(`no operation contains '${options.operations}'`, {
+      place: '--operations',
+      remedy: 'leave it out to see all operations',
+    });
+  }
+  const isJson = options.json === true || command.parent?.opts<ListOptions>().json === true;
+  if (isJson) printJson(report);
+  else printLine(pathsText(report));
   if (!report.ok) process.exitCode = ExitCode.FAILED;
 }

@@ -11,4 +11,9 @@ export const TIMING: Validation = {
     'time of operations on the model against measurements of the machine that a board describes',
 };
 
-export const VALIDATIONS: readonly Validation[] = [TIMING];
+export const PATHS: Validation = {
+  name: 'paths',
+  summary: "instructions of the kernel model's operations against counts of a real Linux 6.1",
+};
+
+export const VALIDATIONS: readonly Validation[] = [TIMING, PATHS];

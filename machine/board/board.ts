@@ -42,6 +42,68 @@ export interface MemorySpec {
   readonly dramCycles: Figure;
   /** Cycles until a line that another CPU holds has come over, beyond the L1 hit. */
   readonly lineTransferCycles: Figure;
+  /** Absent on a core that waits for every miss. */
+  readonly overlap?: OverlapSpec;
+  /** Entries of the paging-structure caches; absent where every walk begins at the top. */
+  readonly walkCaches?: WalkCacheSpec;
+  /** Present on a board that is itself a virtual machine. */
+  readonly nested?: NestedSpec;
+  /** Absent where lines follow each other without a gap. */
+  readonly bandwidth?: BandwidthSpec;
+  readonly prefetch?: PrefetchSpec;
+  /**
+   * Mean cycles that an unused line stays in the last level before others, who share it, have
+   * displaced it. Absent where nobody does.
+   */
+  readonly llcLifetimeCycles?: Figure;
+}
+
+/** Entries, by the level whose entries they hold; powers of two. */
+export interface WalkCacheSpec {
+  readonly pde: Figure;
+  readonly pdpte: Figure;
+  readonly pml4e: Figure;
+}
+
+/** The host's tables: it maps guest memory in scattered 4 KiB pages. Entries are powers of two. */
+export interface NestedSpec {
+  /** Guest frames whose host frame a walk has at hand. */
+  readonly tlbEntries: Figure;
+  /** The host's paging-structure cache of 2 MiB regions. */
+  readonly pdeEntries: Figure;
+}
+
+/** Core cycles for which a line, or a lookup, keeps its server busy. */
+export interface BandwidthSpec {
+  readonly stlbCycles: Figure;
+  readonly l2Cycles: Figure;
+  readonly llcCycles: Figure;
+  /** DRAM reads of one CPU, its write-backs, and the accesses of all CPUs together. */
+  readonly dramCycles: Figure;
+  readonly dramWriteCycles: Figure;
+  readonly dramSharedCycles: Figure;
+}
+
+/** The prefetcher into the L2. */
+export interface PrefetchSpec {
+  /** Lines that a stream is fetched ahead, within its 4 KiB page. */
+  readonly streamLines: Figure;
+  /** Strides of one instruction that are fetched ahead. */
+  readonly strides: Figure;
+}
+
+/** How far an out-of-order core lets misses overlap. See docs/memory-model.md. */
+export interface OverlapSpec {
+  /** Instructions in flight. */
+  readonly reorderBuffer: Figure;
+  /** First-level data misses under way at a time. */
+  readonly missBuffers: Figure;
+  /** Stores that wait for their lines. */
+  readonly storeBuffer: Figure;
+  /** Page walks under way at a time. */
+  readonly walkers: Figure;
+  /** Cycles from address to value of a load that hits the L1. */
+  readonly hitCycles: Figure;
 }
 
 /** Throughput and latency of a group of instructions. */
@@ -53,6 +115,22 @@ export interface InstructionCost {
   readonly serializing?: boolean;
 }
 
+/** The branch predictor. Sizes are powers of two. */
+export interface BranchPredictorSpec {
+  /** Contexts of conditional branches that it can tell apart. */
+  readonly historyEntries: number;
+  /** Contexts of indirect branches whose targets it keeps. */
+  readonly targetEntries: number;
+  readonly returnStackEntries: number;
+  /** Where the sizes come from. */
+  readonly sizesSource: string;
+  /**
+   * Cycles from the resolution of a mispredicted branch until the core is busy again; the time that
+   * the resolution takes comes on top and follows from the code before the branch.
+   */
+  readonly refillCycles: Figure;
+}
+
 export interface CoreSpec {
   readonly coreMHz: number;
   readonly tscMHz: number;
@@ -62,6 +140,8 @@ export interface CoreSpec {
   readonly instructions: Readonly<Record<string, InstructionCost>>;
   readonly default: InstructionCost;
   readonly instructionsSource: string;
+  /** Absent: branches are always predicted. */
+  readonly predictor?: BranchPredictorSpec;
 }
 
 /** Hardware primitives that the kernel model charges. All in core cycles. */

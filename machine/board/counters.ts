@@ -1,8 +1,13 @@
 /** Hardware event counts of a run under the names that perf gives them. */
+import type { Processor } from '../hardware/cpu/dispatch.ts';
 import type { MemoryHierarchy } from '../hardware/memory/hierarchy.ts';
 
 /** Only events that do not depend on how user code was executed. Sums over the CPUs. */
-export function countersOf(hierarchy: MemoryHierarchy, cpus: number): Record<string, number> {
+export function countersOf(
+  hierarchy: MemoryHierarchy,
+  processor: Processor,
+  cpus: number,
+): Record<string, number> {
   const sums: Record<string, number> = {};
   const add = (name: string, value: number): void => {
     sums[name] = (sums[name] ?? 0) + value;
@@ -17,6 +22,7 @@ export function countersOf(hierarchy: MemoryHierarchy, cpus: number): Record<str
     add('stlb-misses', counters.stlbMisses);
     add('page-walks', counters.walks);
     add('line-transfers', counters.transfers);
+    add('branch-misses:u', processor.branchMisses(cpu));
   }
   add('LLC-load-misses', hierarchy.sharedCounters().llcMisses);
   return sums;

@@ -34,8 +34,18 @@ export interface MachineOptions {
   readonly tier: Tier;
   /** The inline line filter; off costs time and changes nothing else. */
   readonly filter: boolean;
+  /** For validation: told of every access of the kernel to its data, and of every marker. */
+  readonly observer?: KernelObserver;
   /** Bytes that the guest wrote to file descriptor 1 or 2, as they come. */
   readonly onConsole: (fd: 1 | 2, bytes: Uint8Array) => void;
+}
+
+/** Watches the kernel model at work. */
+export interface KernelObserver {
+  /** The kernel read or wrote the line of this virtual address (32-bit halves). */
+  readonly onData: (low: number, high: number) => void;
+  /** A marker was executed; the ledger's window has been closed. */
+  readonly onMarker: (marker: number) => void;
 }
 
 /** How the program ended. */

@@ -21,7 +21,7 @@ import { startKernel, type RunningKernel } from '../linux/init/main.ts';
 import { resolveConfig, type ConfigError } from '../linux/init/params.ts';
 import type { CoreSpec } from './board.ts';
 import { countersOf } from './counters.ts';
-import { memoryGeometry } from './geometry.ts';
+import { coreTiming, memoryGeometry, predictorSpec } from './geometry.ts';
 import type { MachineOptions, MachineRefusal, MachineResult, TaskRow } from './machine-api.ts';
 import { signalReport } from './signal-report.ts';
 import { functionsOf, UserSymbols, type LoadedModule } from './user-symbols.ts';
@@ -84,9 +84,11 @@ class Machine {
     const cpus = config.maxCpus;
     const linear = new LinearMemory({ cpus, guestBytes: config.memoryBytes });
     this.hierarchy = new MemoryHierarchy(linear, memoryGeometry(board.memory), { filter });
-    const timer = new BlockTimer(board.core);
+    const timer = new BlockTimer(coreTiming(board));
     const timing = timer.time.bind(timer);
-    this.processor = new Processor(linear, this.hierarchy, { tier, filter, timing });
+    const predictor = predictorSpec(board.core);
+    const processing = { tier, filter, timing, predictor };
+    this.processor = new Processor(linear, this.hierarchy, processing);
     this.ledger = new Ledger(cpus);
     this.tids = new Array<number>(cpus).fill(0);
     for (let cpu = 0; cpu < cpus; cpu++) setUpCpu(linear, cpu, board.core);
@@ -94,6 +96,7 @@ class Machine {
       linear,
       hierarchy: this.hierarchy,
       states: Array.from({ length: cpus }, (_, cpu) => new LinearCpuState(linear, cpu)),
+      onData: options.observer?.onData,
       context: this.processor,
       harvestUser: () => {
         this.harvestUser();
@@ -145,7 +148,7 @@ class Machine {
       kernelInstructions:
         ledger.rows.reduce((sum, row) => sum + row.instructions, 0) - processor.instructions,
       configuration: Object.fromEntries(this.config.words.map(({ word, value }) => [word, value])),
-      counters: countersOf(this.hierarchy, clocks.length),
+      counters: countersOf(this.hierarchy, processor, clocks.length),
       warnings: kernel.warnings,
       loadBias,
       instructionCounts: () => processor.instructionCounts(),
@@ -167,6 +170,7 @@ class Machine {
     if (marker === 0 || phase >= phases.length) return;
     const after = phase === phases.length - 1 ? TEARDOWN : BETWEEN;
     this.ledger.closeWindow(isBegin ? phases[phase] : after, this.running.clocks());
+    this.options.observer?.onMarker(marker);
   }
 
   private loadBias({ current }: Kernel): bigint {

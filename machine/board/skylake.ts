@@ -8,6 +8,7 @@ function figure(value: number, uncertainty: number, source: string): Figure {
 
 const IN_L1 = figure(0, 0, 'by definition: first-level hits are in the instruction tables');
 const SEVEN_CPU = '7-cpu.com, Skylake i7-6700 (from memory)';
+const INTEL_GUIDE = 'Intel optimization reference manual (248966), Skylake (from memory)';
 const FROM_MEMORY = 'from memory of published measurements of Skylake; not checked';
 
 export const SKYLAKE: Board = {
@@ -22,6 +23,17 @@ export const SKYLAKE: Board = {
     instructions: SKYLAKE_INSTRUCTIONS,
     default: { throughput: 0.25, latency: 1 },
     instructionsSource: SKYLAKE_INSTRUCTIONS_SOURCE,
+    predictor: {
+      historyEntries: 1 << 15,
+      targetEntries: 1 << 11,
+      returnStackEntries: 16,
+      sizesSource: 'return stack: Agner Fog, microarchitecture; the others are assumed',
+      refillCycles: figure(
+        14,
+        0.2,
+        '7-cpu.com, Skylake-X: 14 cycles for a mispredicted branch; less than Agner Fog, microarchitecture: 15 to 20',
+      ),
+    },
   },
   memory: {
     bytes: 1 << 30,
@@ -47,6 +59,13 @@ export const SKYLAKE: Board = {
     pageWalkCycles: figure(17, 0.4, FROM_MEMORY),
     dramCycles: figure(204, 0.15, `${SEVEN_CPU}: RAM 42 cycles + 51 ns; 51 ns at 4.0 GHz`),
     lineTransferCycles: figure(80, 0.4, FROM_MEMORY),
+    overlap: {
+      reorderBuffer: figure(224, 0, INTEL_GUIDE),
+      missBuffers: figure(10, 0.1, `${INTEL_GUIDE}: line fill buffers`),
+      storeBuffer: figure(56, 0, INTEL_GUIDE),
+      walkers: figure(2, 0, `${INTEL_GUIDE}: page walks in parallel`),
+      hitCycles: figure(4, 0.1, `${SEVEN_CPU}: L1 4 cycles`),
+    },
   },
   kernel: {
     cyclesPerInstruction: figure(0.4, 0.35, FROM_MEMORY),

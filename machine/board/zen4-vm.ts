@@ -10,6 +10,7 @@ function figure(value: number, uncertainty: number, source: string): Figure {
   return { value, uncertainty, source };
 }
 
+const AMD_GUIDE = 'AMD Software Optimization Guide for Zen 4 (57647)';
 const IN_L1 = figure(0, 0, 'by definition: first-level hits are in the instruction tables');
 
 /*
@@ -37,6 +38,18 @@ export const ZEN4_VM: Board = {
     instructions: ZEN4_VM_INSTRUCTIONS,
     default: { throughput: 0.25, latency: 1 },
     instructionsSource: ZEN4_VM_INSTRUCTIONS_SOURCE,
+    predictor: {
+      historyEntries: 1 << 17,
+      targetEntries: 1 << 11,
+      returnStackEntries: 32,
+      sizesSource:
+        'return stack: AMD Software Optimization Guide for Zen 4 (57647); history: random patterns of 16K outcomes are learned, of 64K in part, of 256K not (datasets/host-zen4/branches.csv); targets: assumed',
+      refillCycles: figure(
+        19,
+        0.2,
+        'indirect_call random 4 targets less 1 target, 3/4 mispredicted: 29.7 cycles each, less 11 to resolve; branches.csv, never repeated outcomes: 27 each, less 7',
+      ),
+    },
   },
   memory: {
     bytes: 1 << 30,
@@ -52,14 +65,19 @@ export const ZEN4_VM: Board = {
       ),
     },
     llc: {
-      bytes: 2 << 20,
+      bytes: 32 << 20,
       ways: 16,
       extraCycles: figure(
-        50,
-        0.2,
-        'pointer_chase ws=1536K 2M: 37.7 TSC = 53 cycles, less 4; the knee at 2 MB to 3 MB gives the size',
+        46,
+        0.15,
+        'pointer_chase ws=1536K 2M: 37.7 TSC = 53 cycles, less 4 of L1 and 3 for lookups in the L2 TLB; 32 MB a core complex: AMD data sheet',
       ),
     },
+    llcLifetimeCycles: figure(
+      15.8e6,
+      0.3,
+      'pointer_chase ws=3072K, 4096K, 6144K 2M: 36%, 17%, 5% hits at laps of 4.7, 7.9, 13.2 ms each; ws=2048K hits at 0.6 ms: 4.3 ms = 15.8 M cycles; bw_read 4096K and 16384K, whose laps take 0.05 and 0.3 ms, hit',
+    ),
     itlb: { entries: 64, ways: 64, extraCycles: IN_L1 },
     dtlb: { entries: 72, ways: 72, extraCycles: IN_L1 },
     stlb: {
@@ -86,6 +104,46 @@ export const ZEN4_VM: Board = {
       0.3,
       'cacheline_pingpong_roundtrip: 366 TSC for two transfers; the fast state of a bimodal row',
     ),
+    overlap: {
+      reorderBuffer: figure(320, 0.05, `${AMD_GUIDE}: retire queue`),
+      missBuffers: figure(
+        24,
+        0.15,
+        'outstanding L1 data misses of Zen 3 and 4, AMD at Hot Chips 33',
+      ),
+      storeBuffer: figure(64, 0.05, `${AMD_GUIDE}: store queue`),
+      walkers: figure(6, 0.2, `${AMD_GUIDE}: page table walkers`),
+      hitCycles: figure(4, 0.02, 'pointer_chase ws=4K to 16K: 2.9 TSC = 4.1 cycles'),
+    },
+    walkCaches: {
+      pde: figure(64, 0.5, `${AMD_GUIDE}: page directory cache`),
+      pdpte: figure(32, 0.5, 'assumed: half of the page directory cache'),
+      pml4e: figure(4, 0.5, 'assumed; two would do'),
+    },
+    nested: {
+      tlbEntries: figure(64, 0.5, 'assumed'),
+      pdeEntries: figure(64, 0.5, 'assumed: as the page directory cache'),
+    },
+    bandwidth: {
+      stlbCycles: figure(
+        4,
+        0.1,
+        'tlb_one_line_per_page pages=80 to 256 indep: 2.95 TSC = 4.2 cycles',
+      ),
+      l2Cycles: figure(2.3, 0.1, 'bw_read_avx2 256K: 6836 TSC for 4096 lines'),
+      llcCycles: figure(2.6, 0.1, 'bw_read_avx2 4096K: 122863 TSC for 65536 lines'),
+      dramCycles: figure(9.2, 0.1, 'bw_read_avx2 262144K: 27.3 M TSC for 4.19 M lines'),
+      dramWriteCycles: figure(3.9, 0.15, 'bw_memset 262144K: 11.5 M TSC for 4.19 M lines'),
+      dramSharedCycles: figure(
+        2,
+        0.5,
+        'not measured with both CPUs; assumed beyond what one can use',
+      ),
+    },
+    prefetch: {
+      streamLines: figure(40, 0.4, 'what bw_read_avx2 262144K needs at 518 cycles a line'),
+      strides: figure(4, 0.5, 'assumed'),
+    },
   },
   kernel: {
     cyclesPerInstruction: figure(0.3, 0.35, `set within the range that the fit allows; ${FIT}`),

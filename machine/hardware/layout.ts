@@ -149,6 +149,21 @@ export const enum Cpu {
   REP_BYTE_TICKS = 0x330,
   REP_ELEMENT_TICKS = 0x334,
 
+  /**
+   * i32: address of the AccessHint of the access that a call of the slow path is about to make, or
+   * 0; the call clears it. i32: 1 while values are on their way, so that blocks must be followed.
+   */
+  HINT = 0x3f0,
+  PENDING = 0x3f4,
+  /** Branch prediction (cpu/predictor-layout.ts): i32 address of the tables, or 0 for none. */
+  PREDICTOR = 0x360,
+  /** i32: offset in the return stack of the address pushed last. */
+  RETURN_TOP = 0x364,
+  /** i64: outcomes of the last branches, the newest lowest; targets of indirect ones enter too. */
+  BRANCH_HISTORY = 0x368,
+  /** i32: ticks from the resolution of a mispredicted branch to the first instruction after it. */
+  REFILL_TICKS = 0x370,
+
   // Inline filters: ENTRIES x { i64 virtual line, i32 host - virtual delta, i32 0 }. A line is the
   // address shifted right logically: with an arithmetic shift -1, an empty entry, would match. ---
   /** Private to the memory model: geometry, pointers and counters. */

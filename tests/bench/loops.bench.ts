@@ -4,7 +4,7 @@
  * are the host's.
  */
 import { Bench } from 'tinybench';
-import { memoryGeometry } from '../../machine/board/geometry.ts';
+import { coreTiming, memoryGeometry, predictorSpec } from '../../machine/board/geometry.ts';
 import { ZEN4_VM } from '../../machine/board/zen4-vm.ts';
 import type { ExecutorTier } from '../../machine/hardware/cpu/dispatch.ts';
 import { ExitReason } from '../../machine/hardware/layout.ts';
@@ -23,7 +23,12 @@ const seconds = Number(process.argv[2] ?? '1');
 /** A rig that has run the loop for a while, and the function that runs it once more. */
 function prepare(loop: Loop, tier: ExecutorTier, filter: boolean, repeats: number): () => void {
   const geometry = memoryGeometry(ZEN4_VM.memory);
-  const rig = new ProcessorRig({ tier, filter, heapBytes: HEAP_BYTES, geometry });
+  const core = coreTiming(ZEN4_VM);
+  const predictor = predictorSpec(ZEN4_VM.core);
+  const rig = new ProcessorRig({
+    ...{ tier, filter, heapBytes: HEAP_BYTES, geometry, core },
+    ...(predictor === undefined ? {} : { predictor }),
+  });
   loop.fill(rig.heap(HEAP_BYTES));
   rig.load((asm) => {
     loop.emit(asm, repeats);

@@ -168,7 +168,7 @@ function accessTwoPages(cpu: usize, va: i64, size: u32, record: usize, write: bo
 }
 
 @inline function accessData(cpu: usize, va: i64, size: u32, record: usize, write: bool, kernel: bool): usize {
-  beginAccess(record, false);
+  beginAccess(cpu, record, false);
   count(cpu + Model.SLOW_CALLS);
   if (!isCanonical(va) || !isCanonical(va + size - 1)) {
     generalProtection(cpu, record);
@@ -180,7 +180,7 @@ function accessTwoPages(cpu: usize, va: i64, size: u32, record: usize, write: bo
 }
 
 @inline function accessCode(cpu: usize, va: i64, record: usize, kernel: bool): bool {
-  beginAccess(record, true);
+  beginAccess(cpu, record, true);
   count(cpu + Model.SLOW_CALLS);
   if (!isCanonical(va)) {
     generalProtection(cpu, record);

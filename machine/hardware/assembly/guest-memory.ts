@@ -2,31 +2,36 @@
 import { commitSplit, fetch, read, write } from './access';
 import { Cpu, Filter } from '../layout';
 
-/** Host address of `size` readable bytes at `va`, or 0 after a fault. Books stalls in LEFT. */
-@inline export function readable(cpu: usize, va: i64, size: i32, record: usize): usize {
+/**
+ * Host address of `size` readable bytes at `va`, or 0 after a fault. Books stalls in LEFT. `hint` is
+ * the address of the AccessHint, if there is one.
+ */
+@inline export function readable(cpu: usize, va: i64, size: i32, record: usize, hint: usize = 0): usize {
   const entry = cpu + ((<usize>va >> Filter.INDEX_SHIFT) & Filter.INDEX_MASK);
   if (load<u64>(entry, Cpu.FILTER_READ) == (<u64>va + size - 1) >> Filter.LINE_SHIFT) {
     return <usize>(<u32>va + load<u32>(entry, Cpu.FILTER_READ + 8));
   }
-  return readSlow(cpu, va, size, record);
+  return readSlow(cpu, va, size, record, hint);
 }
 
 /** The same with write intent. After the store, call `written`. */
-@inline export function writable(cpu: usize, va: i64, size: i32, record: usize): usize {
+@inline export function writable(cpu: usize, va: i64, size: i32, record: usize, hint: usize = 0): usize {
   const entry = cpu + ((<usize>va >> Filter.INDEX_SHIFT) & Filter.INDEX_MASK);
   if (load<u64>(entry, Cpu.FILTER_WRITE) == (<u64>va + size - 1) >> Filter.LINE_SHIFT) {
     return <usize>(<u32>va + load<u32>(entry, Cpu.FILTER_WRITE + 8));
   }
-  return writeSlow(cpu, va, size, record);
+  return writeSlow(cpu, va, size, record, hint);
 }
 
-function readSlow(cpu: usize, va: i64, size: i32, record: usize): usize {
+function readSlow(cpu: usize, va: i64, size: i32, record: usize, hint: usize): usize {
+  store<u32>(cpu, <u32>hint, Cpu.HINT);
   const host = <usize>read(cpu, va, size, record);
   bookStall(cpu);
   return host;
 }
 
-function writeSlow(cpu: usize, va: i64, size: i32, record: usize): usize {
+function writeSlow(cpu: usize, va: i64, size: i32, record: usize, hint: usize): usize {
+  store<u32>(cpu, <u32>hint, Cpu.HINT);
   const host = <usize>write(cpu, va, size, record);
   bookStall(cpu);
   return host;

@@ -20,6 +20,8 @@ export {
 export { cpuid } from './cpuid';
 export { floatVector } from './float-vector';
 export { interpret } from './interpret';
+export { carry, drain } from './overlap';
+export { learnBranch, learnTarget, mispredicted } from './predict';
 export { repString } from './string';
 export { fxRestore, fxSave, x87Memory } from './float-state';
 export { x87 } from './x87';

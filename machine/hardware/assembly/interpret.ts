@@ -4,8 +4,9 @@
  * the translator is checked against it.
  */
 import { BlockCode, BlockTable, OpWord, Slot } from '../cpu/bytecode';
-import { Op, Width } from '../cpu/ir';
+import { JumpKind, Op, Width } from '../cpu/ir';
 import { BlockRecord, Cpu, ExitReason, Header, Region } from '../layout';
+import { AccessHint, Flow } from '../memory/overlap-layout';
 import {
   bitsOf,
   define,
@@ -37,6 +38,8 @@ import { takeFloatTrap } from './float-exceptions';
 import { floatVector } from './float-vector';
 import { fetchLines, readable, writable, written } from './guest-memory';
 import { call } from './interpret-call';
+import { carry, drain } from './overlap';
+import { branch, indirect, popReturn, pushReturn } from './predict';
 import { bitmask, shuffle, vectorOp, vectorShift } from './vector';
 
 const VECTOR_GENERAL_PROTECTION: i32 = 13;
@@ -83,6 +86,27 @@ function raise(cpu: usize, code: usize, word: usize, vector: i32): void {
   return 0;
 }
 
+/** Address of the AccessHint of an access, or 0. */
+@inline function hintOf(code: usize, word: usize): usize {
+  const hints: usize = load<u32>(code, BlockCode.HINTS);
+  return hints == 0 ? 0 : hints + <usize>load<u16>(word, OpWord.ACCESS) * AccessHint.BYTES;
+}
+
+/**
+ * Says what a complete block made of values that are on their way; not between iterations of a
+ * block that loops, where the next miss does it.
+ */
+@inline function follow(cpu: usize, code: usize, left: i64, next: u64): void {
+  if (load<i32>(code, BlockCode.SERIALIZED) != 0) {
+    drain(cpu);
+  } else if (load<i32>(cpu, Cpu.PENDING) != 0) {
+    const flow: usize = load<u32>(code, BlockCode.FLOW);
+    if (flow == 0) return;
+    const again = load<i32>(flow, Flow.LOOP) != 0 && next == load<u64>(code, BlockCode.ADDRESS);
+    if (!again) carry(cpu, flow, left);
+  }
+}
+
 function touch(record: usize): void {
   const list = load<u32>(Region.HEADER, Header.TOUCHED_LIST);
   if (list == 0) return;
@@ -103,6 +127,7 @@ function touch(record: usize): void {
   const left = load<i64>(cpu, Cpu.LEFT) - <i64>load<i32>(code, BlockCode.TICKS);
   store<i64>(cpu, left, Cpu.LEFT);
   countExecution(record);
+  follow(cpu, code, left, next);
   store<u64>(cpu, next, Cpu.RIP);
   store<i32>(code, load<i32>(code, BlockCode.EXECUTIONS) + 1, BlockCode.EXECUTIONS);
   if (left < 0) {
@@ -124,8 +149,10 @@ function touch(record: usize): void {
 /** Ends a block by leaving with `reason` after its accounting. */
 function finishAndLeave(cpu: usize, code: usize, next: u64, reason: i32, info: i32): void {
   const record: usize = load<u32>(code, BlockCode.RECORD);
-  store<i64>(cpu, load<i64>(cpu, Cpu.LEFT) - <i64>load<i32>(code, BlockCode.TICKS), Cpu.LEFT);
+  const left = load<i64>(cpu, Cpu.LEFT) - <i64>load<i32>(code, BlockCode.TICKS);
+  store<i64>(cpu, left, Cpu.LEFT);
   countExecution(record);
+  follow(cpu, code, left, next);
   store<u64>(cpu, next, Cpu.RIP);
   store<i32>(code, load<i32>(code, BlockCode.EXECUTIONS) + 1, BlockCode.EXECUTIONS);
   store<i32>(cpu, info, Cpu.EXIT_INFO);
@@ -149,6 +176,19 @@ export function interpret(cpu: usize, entry: usize): void {
     }
     code = runBlock(cpu, code, record);
   }
+}
+
+/** Prediction of the indirect jump, call or return in op `word`. */
+function predictIndirect(cpu: usize, code: usize, word: usize, record: i32): void {
+  const target = operandA(word);
+  const resolve = load<i32>(code, BlockCode.RESOLVE);
+  const kind = immediate(word);
+  if (kind == JumpKind.RETURN) {
+    popReturn(cpu, target, record, resolve);
+    return;
+  }
+  indirect(cpu, load<i64>(code, BlockCode.KEY), target, record, resolve);
+  if (kind == JumpKind.CALL) pushReturn(cpu, secondImmediate(word));
 }
 
 /** Executes one block. Returns the code of the next, or 0 to leave. */
@@ -271,7 +311,7 @@ function runBlock(cpu: usize, code: usize, record: usize): usize {
         define(word, operandA(word) != 0 ? operandB(word) : operandC(word));
         break;
       case Op.Load: {
-        const host = readable(cpu, operandA(word), 1 << width, record);
+        const host = readable(cpu, operandA(word), 1 << width, record, hintOf(code, word));
         if (host == 0) {
           fault(cpu, code, word);
           return 0;
@@ -280,7 +320,7 @@ function runBlock(cpu: usize, code: usize, record: usize): usize {
         break;
       }
       case Op.Store: {
-        const host = writable(cpu, operandA(word), 1 << width, record);
+        const host = writable(cpu, operandA(word), 1 << width, record, hintOf(code, word));
         if (host == 0) {
           fault(cpu, code, word);
           return 0;
@@ -290,7 +330,7 @@ function runBlock(cpu: usize, code: usize, record: usize): usize {
         break;
       }
       case Op.ProbeWrite: {
-        const host = writable(cpu, operandA(word), 1 << width, record);
+        const host = writable(cpu, operandA(word), 1 << width, record, hintOf(code, word));
         if (host == 0) {
           fault(cpu, code, word);
           return 0;
@@ -313,7 +353,7 @@ function runBlock(cpu: usize, code: usize, record: usize): usize {
           raise(cpu, code, word, VECTOR_GENERAL_PROTECTION);
           return 0;
         }
-        const host = readable(cpu, va, 1 << width, record);
+        const host = readable(cpu, va, 1 << width, record, hintOf(code, word));
         if (host == 0) {
           fault(cpu, code, word);
           return 0;
@@ -329,7 +369,7 @@ function runBlock(cpu: usize, code: usize, record: usize): usize {
           raise(cpu, code, word, VECTOR_GENERAL_PROTECTION);
           return 0;
         }
-        const host = writable(cpu, va, 1 << width, record);
+        const host = writable(cpu, va, 1 << width, record, hintOf(code, word));
         if (host == 0) {
           fault(cpu, code, word);
           return 0;
@@ -420,14 +460,15 @@ function runBlock(cpu: usize, code: usize, record: usize): usize {
         }
         break;
       case Op.Jump:
+        if (secondImmediate(word) != 0) pushReturn(cpu, secondImmediate(word));
         return finish(cpu, code, immediate(word));
-      case Op.Branch:
-        return finish(
-          cpu,
-          code,
-          operandA(word) != 0 ? immediate(word) : secondImmediate(word),
-        );
+      case Op.Branch: {
+        const taken = operandA(word) != 0;
+        branch(cpu, load<i64>(code, BlockCode.KEY), <i32>taken, <i32>record, load<i32>(code, BlockCode.RESOLVE));
+        return finish(cpu, code, taken ? immediate(word) : secondImmediate(word));
+      }
       case Op.JumpIndirect:
+        predictIndirect(cpu, code, word, <i32>record);
         return finish(cpu, code, operandA(word));
       case Op.Syscall:
         finishAndLeave(cpu, code, immediate(word), ExitReason.SYSCALL, 0);

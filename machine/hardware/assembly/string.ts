@@ -4,6 +4,8 @@
  * order as element by element. No exit inside for the budget: the clock is exact afterwards.
  */
 import { StringOp } from '../cpu/ir';
+import { AccessHint, AccessKind, Flow, Source } from '../memory/overlap-layout';
+import { setWholeLine } from './cache';
 import { setFlagsCompare } from './flags';
 import { readable, writable, written } from './guest-memory';
 import { BlockRecord, Cpu, Stall } from '../layout';
@@ -13,6 +15,32 @@ const RCX: usize = Cpu.GPR + 8;
 const RSI: usize = Cpu.GPR + 48;
 const RDI: usize = Cpu.GPR + 56;
 const LINE_MASK: u64 = 63;
+/** Instructions that moving a line is worth in the reorder buffer. */
+const LINES_IN_FLIGHT: i32 = 80;
+
+/** Forward moves and stores are streams: nothing waits for their addresses. */
+const FLOW: usize = memory.data(<i32>Flow.RESULTS, 8);
+const LOAD_HINT: usize = memory.data(<i32>AccessHint.BYTES, 8);
+const STORE_HINT: usize = memory.data(<i32>AccessHint.BYTES, 8);
+
+function describeStreams(byteTicks: i32): void {
+  for (let kind = 0; kind < 2; kind++) {
+    const hint = kind == AccessKind.LOAD ? LOAD_HINT : STORE_HINT;
+    store<i32>(hint, kind, AccessHint.KIND);
+    store<i32>(hint, Source.NONE, AccessHint.SOURCE);
+    store<i32>(hint, LINES_IN_FLIGHT * 64 * byteTicks, AccessHint.WINDOW);
+    store<u32>(hint, <u32>FLOW, AccessHint.FLOW);
+  }
+}
+
+/** Write access that covers `size` bytes; a whole line need not be read first. */
+@inline function overwritten(cpu: usize, va: u64, size: i32, record: usize, backwards: bool): usize {
+  if (backwards) return writable(cpu, va, size, record);
+  setWholeLine(size == 64 && (va & LINE_MASK) == 0);
+  const to = writable(cpu, va, size, record, STORE_HINT);
+  setWholeLine(false);
+  return to;
+}
 
 @inline function loadElement(host: usize, width: u32): u64 {
   if (width == 0) return load<u8>(host);
@@ -58,11 +86,11 @@ function moveSome(cpu: usize, width: u32, record: usize, backwards: bool): u32 {
     elements = min<u64>(min<u64>(inLine(source, width), inLine(destination, width)), load<u64>(cpu + RCX));
   }
   const size = <i32>elements << width;
-  const from = readable(cpu, source, size, record);
+  const from = readable(cpu, source, size, record, backwards ? 0 : LOAD_HINT);
   if (from == 0) return 0;
   // A single element may be in the bounce buffer, which the write needs too.
   const first = loadElement(from, width);
-  const to = writable(cpu, destination, size, record);
+  const to = overwritten(cpu, destination, size, record, backwards);
   if (to == 0) return 0;
   if (elements == 1) storeElement(to, width, first);
   else if (destination - source < <u64>size) copyUp(to, from, <u32>elements, width);
@@ -78,7 +106,7 @@ function storeSome(cpu: usize, width: u32, record: usize, backwards: bool): u32 
   const destination = load<u64>(cpu + RDI);
   const elements = backwards ? 1 : min<u64>(inLine(destination, width), load<u64>(cpu + RCX));
   const size = <i32>elements << width;
-  const to = writable(cpu, destination, size, record);
+  const to = overwritten(cpu, destination, size, record, backwards);
   if (to == 0) return 0;
   const value = load<u64>(cpu + RAX);
   for (let n: usize = 0; n < <usize>size; n += 1 << width) storeElement(to + n, width, value);
@@ -125,7 +153,7 @@ function compareOne(cpu: usize, width: u32, record: usize, backwards: bool, scan
   return compareOne(cpu, width, record, backwards, operation == StringOp.SCAS);
 }
 
-/** Books what `iterations` cost beyond the instruction itself. */
+/** Books what `iterations` cost beyond the instruction itself, as they go by: misses overlap them. */
 function book(cpu: usize, record: usize, operation: u32, width: u32, iterations: u64, backwards: bool): void {
   const byteTicks = <u64>load<u32>(cpu, Cpu.REP_BYTE_TICKS);
   const fast = byteTicks != 0 && !backwards && operation <= <u32>StringOp.STOS;
@@ -146,6 +174,7 @@ export function repString(cpu: usize, form: i64): i64 {
   const compares = operation >= <u32>StringOp.CMPS;
   const backwards = load<u32>(cpu, Cpu.DF) != 0;
   const record: usize = load<u32>(cpu, Cpu.EXIT_RECORD);
+  describeStreams(load<i32>(cpu, Cpu.REP_BYTE_TICKS));
   let iterations: u64 = 0;
   let done: i64 = 1;
   while (load<u64>(cpu + RCX) != 0) {
@@ -156,9 +185,9 @@ export function repString(cpu: usize, form: i64): i64 {
     }
     countDown(cpu, elements);
     iterations += elements;
+    book(cpu, record, operation, width, elements, backwards);
     if (compares && (left == right) != wanted) break;
   }
   if (done != 0 && compares && iterations != 0) setFlagsCompare(cpu, left, right, width);
-  book(cpu, record, operation, width, iterations, backwards);
   return done;
 }

@@ -6,8 +6,9 @@
 import { Cpu, Stall } from '../layout';
 import { Model, ModelLimit, PageSize, TlbData, TlbField, TlbFlush, TlbTag } from '../memory/model-layout';
 import { dropPage } from './filter';
-import { count, post } from './stall';
+import { count, post, queue } from './stall';
 import { walk, walkData, walkSize } from './walk';
+import { dropTables } from './walk-cache';
 
 const VPN_MASK: i64 = (1 << TlbTag.VPN_BITS) - 1;
 const VALID: i64 = 1 << TlbTag.VALID_SHIFT;
@@ -230,6 +231,7 @@ export function translateTimed(cpu: usize, tlb: usize, va: i64, need: i64): i32 
     const tag = stlbLookup(cpu, stlb, va);
     if (tag != 0) {
       count(stlb + TlbField.HITS);
+      queue(cpu + Model.STLB_SERVER, Stall.DTLB);
       post(Stall.DTLB, load<i32>(stlb, TlbField.TICKS));
       const data = load<i64>(stlbRow(stlb, tag), 8);
       if (allows(data, need)) return fillEntry(cpu, tlb, tag, data);
@@ -243,6 +245,7 @@ export function translateTimed(cpu: usize, tlb: usize, va: i64, need: i64): i32 
   }
   const pcid = (walkData & TlbData.GLOBAL) != 0 ? <i64>TlbTag.GLOBAL : <i64>load<u32>(cpu, Cpu.PCID);
   const tag = tagOf(pageVpn(va, walkSize), walkSize, pcid);
+  if ((walkData & TlbData.FRACTURED) != 0) store<i32>(cpu, 1, Model.FRACTURED);
   stlbInsert(stlb, tag, walkData);
   return entry < 0 ? fillEntry(cpu, tlb, tag, walkData) : replaceEntry(cpu, tlb, entry, tag, walkData);
 }
@@ -263,6 +266,8 @@ function replaceEntry(cpu: usize, tlb: usize, entry: i32, tag: i64, data: i64): 
 
 /** Drops the translations of `va` in address space `pcid`, and global ones. */
 export function invalidateAddress(cpu: usize, va: i64, pcid: i64): void {
+  dropTables(cpu);
+  if (load<i32>(cpu, Model.FRACTURED) != 0) invalidatePieces(cpu, va, pcid);
   for (let kind = 0; kind < KINDS; kind++) {
     const size = kind >> 1;
     const tag = tagOf(pageVpn(va, size), size, (kind & 1) != 0 ? <i64>TlbTag.GLOBAL : pcid);
@@ -274,6 +279,45 @@ export function invalidateAddress(cpu: usize, va: i64, pcid: i64): void {
     const at = stlbFind(stlb, stlbRow(stlb, tag), tag);
     if (at != 0) stlbClear(stlb, at);
   }
+}
+
+@inline function isPiece(tag: i64, data: i64): bool {
+  return tag != 0 && (data & TlbData.FRACTURED) != 0;
+}
+
+/** Whether an entry is a piece of the 2 MiB region of `va`. */
+@inline function isPieceOf(tag: i64, data: i64, va: i64, pcid: i64): bool {
+  if (!isPiece(tag, data) || tagVpn(tag) >> 9 != ((va >>> 12) & VPN_MASK) >> 9) return false;
+  return tagPcid(tag) == pcid || tagPcid(tag) == TlbTag.GLOBAL;
+}
+
+/** Drops the pieces of a large page at `va`. A large page of 1 GiB is invalidated in 2 MiB steps. */
+function invalidatePieces(cpu: usize, va: i64, pcid: i64): void {
+  let left = invalidatePiecesIn(cpu, cpu + Model.ITLB, va, pcid);
+  left = invalidatePiecesIn(cpu, cpu + Model.DTLB, va, pcid) || left;
+  const stlb = cpu + Model.STLB;
+  const first: usize = load<u32>(stlb, TlbField.TAGS);
+  const end = first + <usize>load<u32>(stlb, TlbField.ENTRIES) * STLB_ENTRY_BYTES;
+  for (let at = first; at < end; at += STLB_ENTRY_BYTES) {
+    const tag = load<i64>(at);
+    const data = load<i64>(at, 8);
+    if (isPieceOf(tag, data, va, pcid)) stlbClear(stlb, at);
+    else left = left || isPiece(tag, data);
+  }
+  store<i32>(cpu, left ? 1 : 0, Model.FRACTURED);
+}
+
+/** The same in a first-level TLB; returns whether other pieces are left. */
+function invalidatePiecesIn(cpu: usize, tlb: usize, va: i64, pcid: i64): bool {
+  const entries = load<i32>(tlb, TlbField.ENTRIES);
+  let left = false;
+  for (let entry = 0; entry < entries; entry++) {
+    const tag = load<i64>(<usize>load<u32>(tlb, TlbField.TAGS) + (<usize>entry << 3));
+    const data = entryData(tlb, entry);
+    if (isPieceOf(tag, data, va, pcid)) clearEntry(cpu, tlb, entry);
+    else left = left || isPiece(tag, data);
+  }
+  return left;
 }
 
 @inline function flushed(tag: i64, kind: i32, pcid: i64): bool {
@@ -292,6 +336,7 @@ function flushFirstLevel(cpu: usize, tlb: usize, kind: i32, pcid: i64): void {
 
 /** Empties the TLBs of a CPU as TlbFlush `kind` says; `pcid` matters to TlbFlush.PCID only. */
 export function flushTlb(cpu: usize, kind: i32, pcid: i32): void {
+  dropTables(cpu);
   flushFirstLevel(cpu, cpu + Model.ITLB, kind, <i64>pcid);
   flushFirstLevel(cpu, cpu + Model.DTLB, kind, <i64>pcid);
   flushSecondLevel(cpu + Model.STLB, kind, <i64>pcid);

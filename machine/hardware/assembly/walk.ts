@@ -1,14 +1,15 @@
 /**
  * The page walker: 4-level x86-64 page tables in guest physical memory, read through the L1D.
  * Sets accessed and dirty bits. AssemblyScript.
- * Omits: paging-structure caches, 5-level tables, nested paging, protection keys, SMEP and SMAP.
+ * Omits: 5-level tables, protection keys, SMEP and SMAP.
  * Supervisor writes honour read-only pages (CR0.WP = 1); execute-disable is on (EFER.NXE = 1).
  */
 import { Cpu, Header, PageFaultCode, Region, Stall } from '../layout';
 import { Model, TlbData } from '../memory/model-layout';
 import { accessL1 } from './cache';
-import { beginWalk, count, endWalk, post } from './stall';
+import { beginWalk, count, endWalk, freeWalker, post, waitForWalker } from './stall';
 import { NEED_EXECUTE } from './tlb';
+import { cachedData, cachedLevel, cacheTable, isNested, nestedFrame } from './walk-cache';
 
 const PRESENT: i64 = 1;
 const ACCESSED: i64 = 0x20;
@@ -50,7 +51,18 @@ function walkTables(cpu: usize, va: i64, need: i64): bool {
   let table = load<i64>(cpu, Cpu.CR3) & FRAME_MASK;
   let permissions: i64 = TlbData.WRITABLE | TlbData.USER;
   let noExecute: i64 = 0;
-  for (let level = 3; level >= 0; level--) {
+  let level = 3;
+  if (timed) {
+    const known = cachedLevel(cpu, va);
+    if (known < 4) {
+      table = cachedData & FRAME_MASK;
+      permissions &= cachedData;
+      noExecute = cachedData & NO_EXECUTE;
+      level = known - 1;
+    }
+  }
+  for (; level >= 0; level--) {
+    if (timed && isNested(cpu)) nestedFrame(cpu, table >> 12);
     const physical = table + (((va >>> (12 + 9 * <i64>level)) & 511) << 3);
     if (physical >= guestBytes) return fail(need, PageFaultCode.PRESENT | PageFaultCode.RESERVED);
     if (timed) accessL1(cpu, cpu + Model.L1D, <u32>(physical >> 6), false);
@@ -61,6 +73,7 @@ function walkTables(cpu: usize, va: i64, need: i64): bool {
     if (level > 0 && (entry & PAGE_SIZE_BIT) == 0) {
       mark(cpu, physical, entry, ACCESSED);
       table = entry & FRAME_MASK;
+      if (timed) cacheTable(cpu, va, level, table | permissions | noExecute);
       continue;
     }
     const bytes = <i64>4096 << (9 * <i64>level);
@@ -76,19 +89,35 @@ function walkTables(cpu: usize, va: i64, need: i64): bool {
     mark(cpu, physical, entry, used);
     walkData = frame | permissions | noExecute | ((entry | used) & (TlbData.DIRTY | TlbData.GLOBAL));
     walkSize = level;
+    if (timed && isNested(cpu)) hostPage(cpu, va);
     return true;
   }
   return false;
+}
+
+/**
+ * The host maps the page too: its frame is looked up, and of a large guest page only the 4 KiB that
+ * the host maps as one can be translated together.
+ */
+function hostPage(cpu: usize, va: i64): void {
+  if (walkSize > 0) {
+    const inPage = (<i64>4096 << (9 * <i64>walkSize)) - 1;
+    walkData |= TlbData.FRACTURED | (va & inPage & FRAME_MASK);
+    walkSize = 0;
+  }
+  nestedFrame(cpu, (walkData & FRAME_MASK) >> 12);
 }
 
 /** A walk by the hardware; posts its ticks. `need` is what the access needs, see tlb.allows. */
 export function walk(cpu: usize, va: i64, need: i64): bool {
   beginWalk();
   count(cpu + Model.WALKS);
+  waitForWalker();
   post(Stall.PAGE_WALK, load<i32>(cpu, Model.WALK_TICKS));
   timed = true;
   const done = walkTables(cpu, va, need);
   timed = false;
+  freeWalker();
   endWalk();
   return done;
 }

@@ -285,7 +285,7 @@ export function absentBlock(address: bigint, record: number): AccountedBlock {
   return {
     address,
     ir: undefined,
-    timing: { ticks: 0, prefix: new Int32Array(1) },
+    timing: { ticks: 0, resolveTicks: 0, prefix: new Int32Array(1) },
     record,
     executions: 0,
     faultsAfter: undefined,

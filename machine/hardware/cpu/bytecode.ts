@@ -3,7 +3,7 @@
  * encode.ts writes it, assembly/interpret.ts runs it; AssemblyScript compiles this file, so it holds
  * const enums only.
  *
- *   BlockCode header | op words | trap table
+ *   BlockCode header | op words | trap table | hints of its accesses, flow, terms (overlap-layout.ts)
  *
  * An op word is 16 bytes (OpWord); one whose immediates do not fit 32 bits has OpWord.WIDE set and
  * is followed by 16 bytes more: i64 imm, i64 imm2. Temporaries live in slots of 16 bytes that are
@@ -31,8 +31,16 @@ export const enum BlockCode {
   THRESHOLD = 28,
   /** i32: offset of the trap table from the header. */
   TRAPS = 32,
+  /** i32: ticks until the branch at the end is resolved; i64: its key in the predictor. */
+  RESOLVE = 36,
+  KEY = 40,
+  /** i32: address of its first AccessHint, and of its Flow; 0 where misses do not overlap. */
+  HINTS = 48,
+  FLOW = 52,
+  /** i32: 1 if it ends with a serialising instruction. */
+  SERIALIZED = 56,
   /** First op word. */
-  OPS = 48,
+  OPS = 64,
 }
 
 export const enum OpWord {
@@ -45,6 +53,8 @@ export const enum OpWord {
   A = 4,
   B = 6,
   C = 8,
+  /** u16: number of the access among those of the block, for ops that isAccess() names. */
+  ACCESS = 8,
   /** u16: 1 when 16 bytes of immediates follow. */
   WIDE = 10,
   /** i32: imm when not wide. */

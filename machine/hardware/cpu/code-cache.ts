@@ -12,7 +12,7 @@ import type { TimedBlock } from '../jit/region-context.ts';
 import type { LinearMemory } from '../memory/linear-memory.ts';
 import type { AccountedBlock, Accounting } from './accounting.ts';
 import { BlockTable } from './bytecode.ts';
-import { encodeBlock, encodedBytes, InterpreterTable, setThreshold } from './encode.ts';
+import { accessFlow, encodeBlock, encodedBytes, InterpreterTable, setThreshold } from './encode.ts';
 import type { IrBlock } from './ir.ts';
 import type { BlockTiming } from './timing.ts';
 
@@ -104,8 +104,8 @@ export class CodeCache {
   }
 
   /** True when a block of `ir` can be added without dropping others. */
-  hasRoom(ir: IrBlock): boolean {
-    const bytes = encodedBytes(ir) + 8;
+  hasRoom(ir: IrBlock, timing: BlockTiming): boolean {
+    const bytes = encodedBytes(ir, timing.flow) + 8;
     return this.accounting.hasRoom && this.codeNext + bytes <= this.codeBase + this.codeBytes;
   }
 
@@ -117,13 +117,14 @@ export class CodeCache {
     threshold: number,
   ): CodeBlock {
     const code = Math.ceil(this.codeNext / 8) * 8;
-    this.codeNext = code + encodedBytes(ir);
+    this.codeNext = code + encodedBytes(ir, timing.flow);
     assert(this.codeNext <= this.codeBase + this.codeBytes, 'there is room for the bytecode');
     const block = this.accounting.add<CodeBlock>((record) => ({
       address: ir.address,
       ir,
       timing,
       baseTicks: timing.ticks,
+      resolveTicks: timing.resolveTicks,
       record,
       executions: 0,
       faultsAfter: undefined,
@@ -137,11 +138,14 @@ export class CodeCache {
       region: undefined,
       regions: new Set(),
       threshold,
+      access: accessFlow(code, ir, timing.flow),
     }));
     encodeBlock(this.linear.data, code, ir, {
       record: block.record,
       ticks: timing.ticks,
+      resolveTicks: timing.resolveTicks,
       threshold,
+      flow: timing.flow,
     });
     for (const page of pages) enter(this.byPage, page, block);
     for (const page of virtualPages(block)) enter(space.byPage, page, block);

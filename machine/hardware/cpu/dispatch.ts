@@ -25,6 +25,7 @@ import {
 import { THRESHOLD_NEVER } from './encode.ts';
 import { Mxcsr } from './float-op.ts';
 import type { IrBlock } from './ir.ts';
+import { branchMisses, setUpPredictor, type PredictorSpec } from './predictor.ts';
 import type { BlockTiming } from './timing.ts';
 
 /** `translator`: every block before its first execution. `auto`: hot ones only. */
@@ -35,6 +36,8 @@ export interface ProcessorOptions {
   /** Whether translated code tests the inline filters; the hierarchy must be built alike. */
   readonly filter: boolean;
   readonly timing: (block: IrBlock) => BlockTiming;
+  /** Absent: branches cost nothing. */
+  readonly predictor?: PredictorSpec | undefined;
   /** Room for bytecode; when it is full, all code is dropped and decoded anew as it is reached. */
   readonly codeBytes?: number;
 }
@@ -60,6 +63,7 @@ const USER_FETCH = PageFaultCode.USER | PageFaultCode.FETCH;
 interface CoreRunner {
   interpret(cpu: number, code: number): void;
   fetch(cpu: number, va: bigint, record: number): number;
+  drain(cpu: number): void;
 }
 
 export class Processor implements ExecutionContext {
@@ -88,7 +92,10 @@ export class Processor implements ExecutionContext {
       this.compiler.drop(slot);
     };
     this.cache = new CodeCache(linear, this.accounting, drop, codeBytes);
-    for (let cpu = 0; cpu < linear.cpus; cpu++) this.switchCodeSpace(cpu, 0);
+    for (let cpu = 0; cpu < linear.cpus; cpu++) {
+      this.switchCodeSpace(cpu, 0);
+      if (options.predictor !== undefined) setUpPredictor(linear, cpu, options.predictor);
+    }
   }
 
   /** Makes `cpu` run the code of address space `id` from now on. */
@@ -135,7 +142,10 @@ export class Processor implements ExecutionContext {
       const reason = this.step(cpu, block);
       if (reason === ExitReason.PAGE_FAULT || reason === ExitReason.EXCEPTION) {
         this.bookPrefix(block);
-      } else if (reason !== ExitReason.SYSCALL && reason !== ExitReason.MARKER) {
+        this.core.drain(block);
+      } else if (reason === ExitReason.SYSCALL) {
+        this.core.drain(block);
+      } else if (reason !== ExitReason.MARKER) {
         continue;
       }
       const end = this.clock(block);
@@ -157,6 +167,11 @@ export class Processor implements ExecutionContext {
   /** Instructions retired in user mode, up to the last settlement. */
   get instructions(): number {
     return this.accounting.instructions;
+  }
+
+  /** Branches that a CPU has mispredicted in user mode. */
+  branchMisses(cpu: number): number {
+    return branchMisses(this.linear, cpu);
   }
 
   /** One turn: from RIP until something needs the dispatcher. */
@@ -190,13 +205,14 @@ export class Processor implements ExecutionContext {
   private build(cpu: number, address: bigint): CodeBlock | undefined {
     const ir = formBlock(address, (from, length) => this.fetchBytes(cpu, from, length));
     if ('missing' in ir) return undefined;
-    if (!this.cache.hasRoom(ir)) this.clear();
+    const timing = this.options.timing(ir);
+    if (!this.cache.hasRoom(ir, timing)) this.clear();
     const pages = [this.physicalPage(cpu, address)];
     const last = this.physicalPage(cpu, address + BigInt(ir.length - 1));
     if (last !== pages[0]) pages.push(last);
     for (const page of pages) this.hierarchy.markCodePage(page);
     const threshold = this.options.tier === 'auto' ? WARM : THRESHOLD_NEVER;
-    return this.cache.add(this.spaces[cpu], ir, this.options.timing(ir), pages, threshold);
+    return this.cache.add(this.spaces[cpu], ir, timing, pages, threshold);
   }
 
   private physicalPage(cpu: number, address: bigint): number {

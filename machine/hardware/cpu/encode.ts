@@ -5,7 +5,10 @@
 import { MachineBug } from '../../core/assert.ts';
 import { Cpu } from '../layout.ts';
 import { BlockCode, BlockTable, OpWord, Slot } from './bytecode.ts';
+import { isAccess, type BlockFlow } from './dependence.ts';
+import { flowAddress, flowBytes, writeFlow } from './flow-encoding.ts';
 import { NONE } from './ir.ts';
+import { branchKey } from './predictor.ts';
 import type { IrBlock, IrOp } from './ir.ts';
 
 /** Never leave the interpreter because the block is hot. */
@@ -21,8 +24,11 @@ export interface BlockCosts {
   readonly record: number;
   /** Base ticks of one execution. */
   readonly ticks: number;
+  /** Ticks until the branch at its end is resolved. */
+  readonly resolveTicks: number;
   /** Executions after which chaining to it exits with DISPATCH. */
   readonly threshold: number;
+  readonly flow?: BlockFlow | undefined;
 }
 
 function isWide(op: IrOp): boolean {
@@ -67,8 +73,13 @@ class SlotAllocator {
   }
 }
 
-/** Bytes that the code of `block` takes. */
-export function encodedBytes(block: IrBlock): number {
+/** Bytes that the code of `block` takes, with its flow if it has one. */
+export function encodedBytes(block: IrBlock, flow?: BlockFlow): number {
+  return codeBytes(block) + (flow === undefined ? 0 : flowBytes(flow));
+}
+
+/** A multiple of 8, as all parts are. */
+function codeBytes(block: IrBlock): number {
   let bytes: number = BlockCode.OPS;
   for (const op of block.ops) bytes += isWide(op) ? OpWord.WIDE_BYTES : OpWord.BYTES;
   return bytes + block.instructions.length * TRAP_ENTRY_BYTES;
@@ -86,6 +97,15 @@ export function encodeBlock(view: DataView, at: number, block: IrBlock, costs: B
   view.setInt32(at + BlockCode.EXECUTIONS, 0, true);
   view.setInt32(at + BlockCode.THRESHOLD, costs.threshold, true);
   view.setInt32(at + BlockCode.TRAPS, traps, true);
+  const { flow } = costs;
+  const hints = flow === undefined ? 0 : at + codeBytes(block);
+  view.setInt32(at + BlockCode.HINTS, hints, true);
+  view.setInt32(at + BlockCode.FLOW, flow === undefined ? 0 : flowAddress(hints, flow), true);
+  view.setInt32(at + BlockCode.SERIALIZED, flow?.endsSerialized === true ? 1 : 0, true);
+  if (flow !== undefined) writeFlow(view, hints, flow);
+  view.setInt32(at + BlockCode.RESOLVE, costs.resolveTicks, true);
+  const last = block.instructions[block.instructions.length - 1];
+  view.setBigUint64(at + BlockCode.KEY, branchKey(last.address), true);
   block.instructions.forEach((instruction, index) => {
     const entry = at + traps + index * TRAP_ENTRY_BYTES;
     view.setUint32(entry, offsets[instruction.firstOp], true);
@@ -93,11 +113,32 @@ export function encodeBlock(view: DataView, at: number, block: IrBlock, costs: B
   });
 }
 
+/** Addresses of a block's first AccessHint and of its Flow, and what else the translator asks. */
+export interface FlowPlace {
+  readonly hints: number;
+  readonly flow: number;
+  readonly loops: boolean;
+  readonly serialized: boolean;
+}
+
+/** Where the flow of a block that is encoded at `at` lies, for the translator. */
+export function accessFlow(
+  at: number,
+  block: IrBlock,
+  flow: BlockFlow | undefined,
+): FlowPlace | undefined {
+  if (flow === undefined) return undefined;
+  const hints = at + codeBytes(block);
+  const { loops, endsSerialized } = flow;
+  return { hints, flow: flowAddress(hints, flow), loops, serialized: endsSerialized };
+}
+
 /** Returns the offset of each op word from the header, and of the end. */
 function encodeOps(view: DataView, at: number, block: IrBlock): Uint32Array {
   const offsets = new Uint32Array(block.ops.length + 1);
   const slots = new SlotAllocator(block.ops, block.temps);
   let offset: number = BlockCode.OPS;
+  let accesses = 0;
   block.ops.forEach((op, index) => {
     offsets[index] = offset;
     const word = at + offset;
@@ -107,6 +148,7 @@ function encodeOps(view: DataView, at: number, block: IrBlock): Uint32Array {
     view.setUint16(word + OpWord.A, slots.use(op.a), true);
     view.setUint16(word + OpWord.B, slots.use(op.b), true);
     view.setUint16(word + OpWord.C, slots.use(op.c), true);
+    if (isAccess(op)) view.setUint16(word + OpWord.ACCESS, accesses++, true);
     slots.release(op, index);
     view.setUint16(word + OpWord.DST, slots.define(op), true);
     view.setUint16(word + OpWord.WIDE, wide ? 1 : 0, true);

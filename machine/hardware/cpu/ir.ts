@@ -152,11 +152,11 @@ export const enum Op {
   TrapIf,
 
   // Terminators: exactly one, last in the block --------------------------------------------------
-  /** Go to imm. */
+  /** Go to imm. imm2: the address after a call, else 0. */
   Jump,
   /** Go to imm when a is 1, else to imm2. */
   Branch,
-  /** Go to the address in a. imm is a JumpKind. */
+  /** Go to the address in a. imm is a JumpKind, imm2 the address after a call. */
   JumpIndirect,
   /** Exit with ExitReason.SYSCALL; imm is the next address. */
   Syscall,

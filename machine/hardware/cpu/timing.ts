@@ -12,6 +12,7 @@
 import { ticksFromCycles } from '../../core/units.ts';
 import type { Ticks } from '../../core/units.ts';
 import { Cpu } from '../layout.ts';
+import { flowOf, type BlockFlow, type FlowCosts } from './dependence.ts';
 import { HELPERS } from './helpers.ts';
 import { Helper, NONE, Op } from './ir.ts';
 import type { IrBlock, IrInstruction, IrOp } from './ir.ts';
@@ -29,12 +30,18 @@ export interface CoreTiming {
   readonly issueWidth: number;
   readonly instructions: Readonly<Record<string, OperationCost>>;
   readonly default: OperationCost;
+  /** Instructions in flight at most; without it misses do not overlap. */
+  readonly reorderBuffer?: number;
 }
 
 /** Base ticks of a block, and of its first n instructions for each n up to all of them. */
 export interface BlockTiming {
   readonly ticks: Ticks;
+  /** From the block's beginning until the branch at its end is resolved. */
+  readonly resolveTicks: Ticks;
   readonly prefix: Int32Array;
+  /** What its accesses wait for, on a core that overlaps misses. */
+  readonly flow?: BlockFlow;
 }
 
 /** Rows of the instruction table that are no mnemonics. */
@@ -201,7 +208,8 @@ class Dataflow {
     return Math.max(ready, stored) + this.forwardLatency;
   }
 
-  private time(temp: number): number {
+  /** When the temporary of the iteration that was run last is ready. */
+  time(temp: number): number {
     return temp === NONE ? 0 : this.temps[temp];
   }
 
@@ -252,7 +260,33 @@ export class BlockTimer {
     });
     const whole = prefix[code.length];
     const chain = jumpsToItself(block) ? this.loopCycles(block, code) : 0;
-    return { ticks: Math.max(whole, ticksFromCycles(chain)), prefix };
+    const ticks = Math.max(whole, ticksFromCycles(chain));
+    const { reorderBuffer } = this.core;
+    const resolveTicks = ticksFromCycles(this.resolveCycles(block, code));
+    if (reorderBuffer === undefined) return { ticks, resolveTicks, prefix };
+    return {
+      ticks,
+      resolveTicks,
+      prefix,
+      flow: flowOf(block, this.flowCosts(code), { ticks, offsets: prefix }, reorderBuffer),
+    };
+  }
+
+  private flowCosts(code: readonly Costed[]): FlowCosts {
+    const rows: Readonly<Record<string, OperationCost | undefined>> = this.core.instructions;
+    const loadLatency = rows[LOAD]?.latency ?? 0;
+    return {
+      instructions: code.map(({ cost }) => cost),
+      loadLatency,
+      forwardLatency: rows[FORWARD]?.latency ?? loadLatency,
+    };
+  }
+
+  /** How long what decides the last jump takes to compute, from when the block begins. */
+  private resolveCycles(block: IrBlock, code: readonly Costed[]): number {
+    const flow = new Dataflow(block, this.core);
+    flow.run(code);
+    return flow.time(block.ops[block.ops.length - 1].a);
   }
 
   private loopCycles(block: IrBlock, code: readonly Costed[]): number {

@@ -5,6 +5,7 @@
 import { assert } from '../../core/assert.ts';
 import { NONE, Op, type FlagKind, type IrInstruction, type IrOp, type Width } from '../cpu/ir.ts';
 import { Cpu } from '../layout.ts';
+import { AccessHint } from '../memory/overlap-layout.ts';
 import { isDeferred, isRepeatable, livenessOf, naturalType, type Liveness } from './liveness.ts';
 import {
   CPU_LOCAL,
@@ -57,6 +58,7 @@ export class BlockEmitter {
   private readonly readsFlags: Uint8Array;
   private readonly deferred: number[] = [];
   private readonly inLocals: number[] = [];
+  private accesses = 0;
 
   constructor(
     readonly region: RegionContext,
@@ -246,6 +248,13 @@ export class BlockEmitter {
     this.region.storeConstant(reason, Cpu.EXIT_REASON);
     this.region.storeConstant(vector, Cpu.EXIT_INFO);
     this.fault();
+  }
+
+  /** Address of the hint of the next access in program order, or 0. */
+  nextHint(): number {
+    const number = this.accesses++;
+    const { access } = this.block;
+    return access === undefined ? 0 : access.hints + number * AccessHint.BYTES;
   }
 
   pushCpu(): void {

@@ -14,6 +14,11 @@ export const enum CoreFunction {
   FETCH,
   COMMIT_SPLIT,
   FLAGS_IMAGE,
+  CARRY,
+  DRAIN,
+  LEARN_BRANCH,
+  LEARN_TARGET,
+  MISPREDICTED,
   FLOAT,
   HELPERS,
 }
@@ -40,6 +45,11 @@ export const CORE_IMPORTS: readonly FunctionImport[] = [
   { name: 'fetch', type: { parameters: [I32, I64, I32], results: [I32] } },
   { name: 'commitSplit', type: { parameters: [I32], results: [] } },
   { name: 'flagsImage', type: FLAGS_IMAGE_TYPE },
+  { name: 'carry', type: { parameters: [I32, I32, I64], results: [] } },
+  { name: 'drain', type: { parameters: [I32], results: [] } },
+  { name: 'learnBranch', type: { parameters: [I32, I64, I32, I64, I32, I32], results: [I32] } },
+  { name: 'learnTarget', type: { parameters: [I32, I64, I64, I64, I32, I32], results: [I32] } },
+  { name: 'mispredicted', type: { parameters: [I32, I32, I32], results: [I32] } },
   { name: 'floatVector', type: FLOAT_TYPE },
   ...HELPERS.map(({ name, args }) => ({
     name,

@@ -74,8 +74,16 @@ function faultAfterStall(e: BlockEmitter): void {
   e.fault();
 }
 
-function slowAccess(e: BlockEmitter, va: Local, bytes: number, direction: Direction): void {
+function slowAccess(
+  e: BlockEmitter,
+  va: Local,
+  bytes: number,
+  direction: Direction,
+  hint: number,
+): void {
   const { w, region } = e;
+  region.storeLocal(region.left, Wasm.I64_STORE, Cpu.LEFT);
+  if (hint !== 0) region.storeConstant(hint, Cpu.HINT);
   w.localGet(CPU_LOCAL);
   w.localGet(va);
   w.i32Const(bytes);
@@ -111,15 +119,16 @@ function access(
   after: { slow?: () => void; fast?: () => void } = {},
 ): void {
   const { w, region } = e;
+  const hint = e.nextHint();
   if (!region.options.filter) {
-    slowAccess(e, va, bytes, direction);
+    slowAccess(e, va, bytes, direction, hint);
     after.slow?.();
     return;
   }
   const filter = direction === 'read' ? Cpu.FILTER_READ : Cpu.FILTER_WRITE;
   pushFilterMiss(e, va, bytes, filter);
   w.if();
-  slowAccess(e, va, bytes, direction);
+  slowAccess(e, va, bytes, direction, hint);
   after.slow?.();
   w.else();
   w.localGet(va);
@@ -264,6 +273,7 @@ export function checkFetch(e: BlockEmitter): void {
       w.u8(Wasm.I64_NE);
       w.if();
     }
+    region.storeLocal(region.left, Wasm.I64_STORE, Cpu.LEFT);
     w.localGet(CPU_LOCAL);
     w.i64Const(from);
     w.i32Const(block.record);

@@ -2,7 +2,9 @@
  * What all blocks of one region share while they are translated: the function being written, the
  * locals that hold guest state, and the labels that lead out.
  */
+import type { FlowPlace } from '../cpu/encode.ts';
 import { NONE, Op, type FlagKind, type IrBlock, type Width } from '../cpu/ir.ts';
+import type { PredictorSpec } from '../cpu/predictor.ts';
 import { FloatException, FloatForm, FloatOp, Mxcsr } from '../cpu/float-op.ts';
 import { Cpu } from '../layout.ts';
 import { DOUBLE, SINGLE, type FloatLanes } from './float-forms.ts';
@@ -14,13 +16,19 @@ export interface TimedBlock {
   readonly ir: IrBlock;
   /** Ticks that one complete execution costs when everything hits. */
   readonly baseTicks: number;
+  /** Ticks until the branch at its end is resolved, if it was mispredicted. */
+  readonly resolveTicks: number;
   /** Address of the block's BlockRecord. */
   readonly record: number;
+  /** Its data flow, on a core that overlaps misses. */
+  readonly access?: FlowPlace | undefined;
 }
 
 export interface TranslationOptions {
   /** False: every access takes the slow path; ticks and misses must stay the same. */
   readonly filter: boolean;
+  /** Absent: branches cost nothing. */
+  readonly predictor?: PredictorSpec | undefined;
 }
 
 /** Guest state that a region uses, and what of it it changes. Bit n is register n. */
@@ -107,6 +115,9 @@ export class RegionContext {
   readonly va: Local;
   readonly slot: Local;
   readonly host: Local;
+  /** Copy of Cpu.BRANCH_HISTORY, and the address of the predictor's tables; NONE without one. */
+  readonly history: Local = NONE;
+  readonly predictor: Local = NONE;
   readonly gpr = new Int32Array(16).fill(NONE);
   readonly xmm = new Int32Array(16).fill(NONE);
   readonly ccResult: Local = NONE;
@@ -134,6 +145,7 @@ export class RegionContext {
     this.left = w.newLocal(ValueType.I64);
     this.pc = w.newLocal(ValueType.I64);
     this.va = w.newLocal(ValueType.I64);
+    if (options.predictor !== undefined) this.history = w.newLocal(ValueType.I64);
     for (let r = 0; r < 16; r++) {
       if ((use.gprUsed >> r) & 1) this.gpr[r] = w.newLocal(ValueType.I64);
     }
@@ -146,6 +158,7 @@ export class RegionContext {
     this.slot = w.newLocal(ValueType.I32);
     this.host = w.newLocal(ValueType.I32);
     if (use.flagsUsed) this.ccOp = w.newLocal(ValueType.I32);
+    if (options.predictor !== undefined) this.predictor = w.newLocal(ValueType.I32);
     for (let r = 0; r < 16; r++) {
       if ((use.xmmUsed >> r) & 1) this.xmm[r] = w.newLocal(ValueType.V128);
     }
@@ -169,6 +182,10 @@ export class RegionContext {
   /** Loads all guest state that the region uses from the CPU block into locals. */
   loadState(): void {
     this.loadLocal(this.left, Wasm.I64_LOAD, Cpu.LEFT);
+    if (this.history !== NONE) {
+      this.loadLocal(this.history, Wasm.I64_LOAD, Cpu.BRANCH_HISTORY);
+      this.loadLocal(this.predictor, Wasm.I32_LOAD, Cpu.PREDICTOR);
+    }
     for (let r = 0; r < 16; r++) {
       if (this.gpr[r] !== NONE) this.loadLocal(this.gpr[r], Wasm.I64_LOAD, Cpu.GPR + 8 * r);
     }
@@ -216,6 +233,9 @@ export class RegionContext {
   /** Stores all guest state that the region may have changed into the CPU block. */
   storeState(): void {
     this.storeLocal(this.left, Wasm.I64_STORE, Cpu.LEFT);
+    if (this.history !== NONE) {
+      this.storeLocal(this.history, Wasm.I64_STORE, Cpu.BRANCH_HISTORY);
+    }
     for (let r = 0; r < 16; r++) {
       if ((this.use.gprChanged >> r) & 1) {
         this.storeLocal(this.gpr[r], Wasm.I64_STORE, Cpu.GPR + 8 * r);

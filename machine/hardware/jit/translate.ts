@@ -7,17 +7,19 @@
  * cache of entry points to the next region by a tail call, or back to the dispatcher.
  */
 import { assert } from '../../core/assert.ts';
-import { JumpKind, Op, type IrOp } from '../cpu/ir.ts';
+import { JumpKind, NONE, Op, type IrOp } from '../cpu/ir.ts';
 import { BlockRecord, Cpu, ExitReason } from '../layout.ts';
 import { INTEGER_VALUES, getState, setRegister, setState } from './arithmetic.ts';
 import { BlockEmitter, type ValueEmitter } from './block-emitter.ts';
 import { CALL_OPS } from './calls.ts';
 import { shapeOf, type FlowShape } from './control-flow.ts';
+import { CoreFunction } from './core-imports.ts';
 import { float } from './floats.ts';
 import { FLAG_VALUES, setFlags, setFlagsIf } from './flags.ts';
 import { JumpCache } from './jump-cache.ts';
 import { isPure } from './liveness.ts';
 import { checkFetch, MEMORY_OPS } from './memory.ts';
+import { predictBranch, predictCall, predictIndirect } from './prediction.ts';
 import {
   CPU_LOCAL,
   RegionContext,
@@ -289,13 +291,42 @@ class RegionTranslator {
     w.memory(Wasm.I64_STORE, block.record + BlockRecord.COUNT);
   }
 
+  /**
+   * While values are on their way, notes what the block has made of them. Not between iterations of
+   * a block that loops; the next miss does it there.
+   */
+  private carry({ access }: TimedBlock): void {
+    if (access === undefined) return;
+    const { flow, serialized } = access;
+    const { region } = this;
+    const { w } = region;
+    if (serialized) {
+      w.localGet(CPU_LOCAL);
+      w.call(CoreFunction.DRAIN);
+      return;
+    }
+    w.localGet(CPU_LOCAL);
+    w.memory(Wasm.I32_LOAD, Cpu.PENDING);
+    w.if();
+    w.localGet(CPU_LOCAL);
+    w.i32Const(flow);
+    w.localGet(region.left);
+    w.call(CoreFunction.CARRY);
+    w.end();
+  }
+
   private terminate(e: BlockEmitter, node: number, op: IrOp): void {
     const { region } = this;
     const { w } = region;
     const block = this.source.blocks[node];
     // An exception's block is booked by the dispatcher, instruction by instruction.
     if (op.op !== Op.Exception) this.account(block);
-    if (op.op === Op.Branch) e.push(op.a, ValueType.I32);
+    const again = block.access?.loops === true && !block.access.serialized;
+    const taken = op.op === Op.Branch ? region.acquire(ValueType.I32) : NONE;
+    if (op.op === Op.Branch) {
+      e.push(op.a, ValueType.I32);
+      w.localSet(taken);
+    }
     if (op.op === Op.JumpIndirect) {
       e.push(op.a, ValueType.I64);
       w.localSet(region.pc);
@@ -306,30 +337,42 @@ class RegionTranslator {
     this.translated[node] = 1;
     switch (op.op) {
       case Op.Jump:
+        if (op.imm2 !== 0n) predictCall(region, op.imm2);
+        if (!again) this.carry(block);
         this.goTo(node, op.imm);
         return;
       case Op.Branch:
+        predictBranch(region, block, taken);
+        region.release(taken, ValueType.I32);
+        if (!again) this.carry(block);
         if (op.imm === op.imm2) {
-          w.u8(Wasm.DROP);
           this.goTo(node, op.imm);
           return;
         }
+        w.localGet(taken);
         w.if();
+        if (again && op.imm !== block.ir.address) this.carry(block);
         this.goTo(node, op.imm);
         w.else();
+        if (again && op.imm2 !== block.ir.address) this.carry(block);
         this.goTo(node, op.imm2);
         w.end();
         return;
       case Op.JumpIndirect:
+        predictIndirect(region, block, op);
+        this.carry(block);
         this.goToAny(node);
         return;
       case Op.Syscall:
+        this.carry(block);
         this.exit(block, ExitReason.SYSCALL, op.imm, 0);
         return;
       case Op.Marker:
+        this.carry(block);
         this.exit(block, ExitReason.MARKER, op.imm2, Number(op.imm));
         return;
       case Op.Dispatch:
+        this.carry(block);
         this.exit(block, ExitReason.DISPATCH, op.imm, 0);
         return;
       case Op.Exception:

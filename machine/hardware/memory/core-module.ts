@@ -18,6 +18,7 @@ export interface MemoryExports {
   flushTlb(cpu: number, kind: number, pcid: number): void;
   clearFilters(cpu: number, kernel: number): void;
   dropWritesToPage(cpu: number, hostPage: number): void;
+  drain(cpu: number): void;
 }
 
 let module: WebAssembly.Module | undefined;

@@ -92,6 +92,8 @@ export const enum TlbData {
   USER = 0x4,
   DIRTY = 0x40,
   GLOBAL = 0x100,
+  /** A 4 KiB piece of a larger guest page that the host maps in pieces. */
+  FRACTURED = 0x200,
 }
 
 export const enum PageSize {
@@ -138,6 +140,66 @@ export const enum Model {
   /** Bitmaps of ENTRIES bits: slots entered in the user (kernel) filters since they were cleared. */
   USER_SLOTS = 0x700,
   KERNEL_SLOTS = 0x740,
+  /** Paging-structure caches of levels 1 to 3 (PDE, PDPTE, PML4E): a SmallCache each. */
+  WALK_CACHES = 0x780,
+  /** Nested paging: a SmallCache of guest frames, and one of guest 2 MiB regions. */
+  NESTED_TLB = 0x798,
+  NESTED_PDES = 0x7a0,
+  /** i32: 1 while the TLBs may hold pieces of large guest pages. */
+  FRACTURED = 0x7a8,
+  /** A Server each. */
+  STLB_SERVER = 0x7b0,
+  L2_SERVER = 0x7b8,
+  LLC_SERVER = 0x7c0,
+  DRAM_SERVER = 0x7c8,
+  /** i32: ticks for which a write-back keeps the DRAM server busy. */
+  DRAM_WRITE_TICKS = 0x7d0,
+}
+
+/**
+ * What passes only so many lines in a time: i32 address of its slots, i32 ticks for each line; 0: no
+ * limit. A slot stands for 1 << SLOT_SHIFT ticks: { i32 number of the slot, i32 ticks taken in it }.
+ * Slots, not one tick at which it is free, because accesses of one core do not come in order of time.
+ */
+export const enum Server {
+  SLOTS = 0,
+  TICKS = 4,
+  SLOT_SHIFT = 11,
+  SLOT_COUNT = 64,
+  SLOT_BYTES = 8,
+}
+
+/**
+ * A small direct-mapped table of { i64 key, i64 data }: i32 address (0: absent), i32 entries - 1.
+ * Key 0 is an empty entry.
+ */
+export const enum SmallCache {
+  TABLE = 0,
+  MASK = 4,
+  BYTES = 8,
+  ENTRY_BYTES = 16,
+}
+
+/** The prefetcher of a CPU, offsets in its block. */
+export const enum Prefetch {
+  /** i32: lines that a stream is fetched ahead; 0: no prefetcher. */
+  DISTANCE = 0x870,
+  /** i32: strides of one instruction that are fetched ahead. */
+  STRIDES = 0x874,
+  /** i32: stream and stride entry that is replaced next. */
+  NEXT_STREAM = 0x878,
+  /** i64: lines prefetched. */
+  LINES = 0x880,
+  /** { i32 frame + 1, i32 last line in it, i32 direction when there is one, i32 last line fetched }. */
+  STREAMS = 0x1900,
+  STREAM_COUNT = 16,
+  /** { i64 address of the instruction, i32 last line, i32 stride in lines }, by hash. */
+  STRIDE_TABLE = 0x1a00,
+  STRIDE_COUNT = 16,
+  /** { i32 line, i32 Stall cell, i64 tick at which it is in the L2 }, by hash of the line. */
+  FLIGHTS = 0x1c00,
+  FLIGHT_COUNT = 64,
+  ENTRY_BYTES = 16,
 }
 
 /** Offsets from Region.HEADER, after the fields of Header. */
@@ -152,6 +214,21 @@ export const enum Shared {
   TRANSFER_TICKS = 0x14c,
   /** i64: lines written back to DRAM. */
   DRAM_WRITES = 0x150,
+  /** i32 address of the LLC's stamps, laid out as its tags, in units of LLC_STAMP_SHIFT; 0: none. */
+  LLC_STAMPS = 0x158,
+  /** i32 address of 256 i32: quantiles of how long a line stays, in the same unit. */
+  LLC_LIFETIMES = 0x15c,
+  /** i32: 1 if the host scatters guest frames, which decides the sets of L2 and LLC. */
+  SCATTERED = 0x160,
+  /** i32: first line number that is not guest memory: the host's tables are there. */
+  GUEST_LINES = 0x164,
+  /** The Server that stands for the DRAM of all CPUs. */
+  DRAM_SERVER = 0x168,
+}
+
+export const enum LlcStamp {
+  SHIFT = 10,
+  LIFETIMES = 256,
 }
 
 /** Kinds of TLB flush. */

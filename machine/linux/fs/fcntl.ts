@@ -66,7 +66,7 @@ function doFcntl(
       else current.files.closeOnExec.delete(fd);
       return 0;
     case FcntlCommand.GETFL:
-      return (file.flags & ~HIDDEN) | O.LARGEFILE;
+      return file.flags & ~HIDDEN;
     case FcntlCommand.SETFL:
       file.flags = (file.flags & ~SETFL_MASK) | (value & SETFL_MASK);
       return 0;

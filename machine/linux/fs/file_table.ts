@@ -11,6 +11,8 @@ import type { Kernel } from '../init/kernel.ts';
 import { callRcu } from '../lib/maple_tree.ts';
 import { dget, dput, makeDentry, mntputCost } from './dcache.ts';
 import { type InodeShape, makeInode } from './inode.ts';
+import { releaseFileLocks, releaseLocks } from './lock-table.ts';
+import { releaseWatches } from './epoll-watches.ts';
 
 const ALLOC_EMPTY_FILE: Steps = [
   [F.alloc_empty_file, 25],
@@ -123,6 +125,12 @@ export function pseudoFile(
   return dentry === null ? null : allocFile(kernel, dentry, shape.flags);
 }
 
+/** What making a pseudo file costs besides the file: an entry and its inode (alloc_file_pseudo). */
+export function pseudoFileCost(kernel: Kernel): void {
+  runSteps(kernel.cpu, ANON_FILE);
+  kernel.caches.dentry.allocateCost(kernel, 101);
+}
+
 const pseudoName = (inode: Inode): string =>
   `${inode.superBlock.type === 'pipefs' ? 'pipe' : 'socket'}:[${inode.number}]`;
 
@@ -133,8 +141,7 @@ export function anonFile(
   operations: FileOperations,
   shape: { readonly data: unknown; readonly flags: number },
 ): FileStruct | null {
-  runSteps(kernel.cpu, ANON_FILE);
-  kernel.caches.dentry.allocateCost(kernel, 101);
+  pseudoFileCost(kernel);
   allocFileCost(kernel);
   return pseudoFile(kernel, kernel.fileSystems.anon_inodefs, `anon_inode:${name}`, {
     mode: 0o600,
@@ -150,6 +157,7 @@ export function fileClose(kernel: Kernel, file: FileStruct): void {
   cpu.write(file.address);
   cpu.run(F.dnotify_flush, 16);
   cpu.run(F.locks_remove_posix, 27);
+  releaseLocks(file.inode, kernel.current.files);
   fput(kernel, file);
 }
 
@@ -180,6 +188,8 @@ function endFile(kernel: Kernel, file: FileStruct): void {
   cpu.read(file.inode.address);
   cpu.read(file.inode.address + 64);
   if ((file.flags & O.ACCMODE) !== O.RDONLY && (file.flags & O.PATH) === 0) file.inode.writers--;
+  releaseFileLocks(file);
+  releaseWatches(kernel, file);
   file.operations.release?.(kernel, file);
   dput(kernel, file.dentry);
   mntputCost(cpu);

@@ -158,14 +158,23 @@ export function iput(kernel: Kernel, inode: Inode): void {
   evict(kernel, inode);
 }
 
+/** The pages of a file without a name go; those of a mapped one with its last mapping. */
+function dropContents(kernel: Kernel, mapping: MappedFile): void {
+  if (mapping.mappings === 0) dropPages(kernel, mapping, 0);
+  else {
+    mapping.unmapped = (at) => {
+      dropPages(at, mapping, 0);
+    };
+  }
+}
+
 /** evict: pages, then the object after a grace period. */
 function evict(kernel: Kernel, inode: Inode): void {
   const { cpu, caches } = kernel;
   runSteps(cpu, EVICT_START);
   for (let line = 0; line < 6; line++) cpu.write(inode.address + line * 64);
   runSteps(cpu, EVICT_SHMEM);
-  // What is mapped is kept for those who map it.
-  if (inode.mapping?.mapped === false) dropPages(kernel, inode.mapping, 0);
+  if (inode.mapping !== null) dropContents(kernel, inode.mapping);
   runSteps(cpu, DESTROY);
   callRcu(cpu);
   callRcu(cpu);
@@ -177,8 +186,7 @@ function evict(kernel: Kernel, inode: Inode): void {
 export function dropInode(kernel: Kernel, inode: Inode): void {
   inode.references--;
   if (inode.references > 0) return;
-  // What is mapped is kept for those who map it.
-  if (inode.mapping?.mapped === false) dropPages(kernel, inode.mapping, 0);
+  if (inode.mapping !== null) dropContents(kernel, inode.mapping);
   kernel.caches.shmemInode.freeQuietly(inode.address);
   inode.superBlock.inodes--;
 }

@@ -1,20 +1,14 @@
 /** ioctl, after Linux 6.1 fs/ioctl.c: what every file answers. Nothing here is a terminal. */
 import type { SyscallArguments } from '../arch/x86/entry/syscall-arguments.ts';
-import { copyFromUser, putUser } from '../arch/x86/lib/usercopy.ts';
+import { copyFromUser } from '../arch/x86/lib/usercopy.ts';
 import { F } from '../arch/x86/model/generated/function-ids.ts';
 import { Errno } from '../include/uapi/asm-generic/errno.ts';
 import { O } from '../include/uapi/asm-generic/fcntl.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { securityFileIoctl } from '../security/security.ts';
 import { fdget } from './file.ts';
+import { Ioctl, putInt } from './ioctl-numbers.ts';
 import { inodeSize, isRegular } from './inode.ts';
-
-export const enum Ioctl {
-  FIONREAD = 0x541b,
-  FIONBIO = 0x5421,
-  FIONCLEX = 0x5450,
-  FIOCLEX = 0x5451,
-}
 
 export function sysIoctl(kernel: Kernel, args: SyscallArguments): number {
   const { cpu, current } = kernel;
@@ -45,11 +39,4 @@ export function sysIoctl(kernel: Kernel, args: SyscallArguments): number {
       break;
   }
   return file.operations.ioctl?.(kernel, file, command, argument) ?? -Errno.ENOTTY;
-}
-
-/** put_user of an int. */
-export function putInt(kernel: Kernel, address: number, value: number): number {
-  const word = new Uint8Array(4);
-  new DataView(word.buffer).setInt32(0, value, true);
-  return putUser(kernel, address, word);
 }

@@ -11,6 +11,14 @@ import { Errno } from '../include/uapi/asm-generic/errno.ts';
 import { FcntlCommand, O } from '../include/uapi/asm-generic/fcntl.ts';
 import { type Kernel, warnOnce } from '../init/kernel.ts';
 import { fdget } from './file.ts';
+import {
+  flockOwner,
+  type HeldLock,
+  type LockRequest,
+  locksOf,
+  LockType,
+  setLocks,
+} from './lock-table.ts';
 
 const GET_LOCK: Steps = [
   [F.fcntl_getlk, 83],
@@ -21,32 +29,8 @@ const GET_LOCK: Steps = [
   [F.locks_release_private, 29],
 ];
 
-/** l_type */
-const enum LockType {
-  READ = 0,
-  WRITE = 1,
-  NONE = 2,
-}
-
 const FLOCK_BYTES = 32;
 const END_MAX = Number.MAX_SAFE_INTEGER;
-
-/** struct flock, as far as it says what is locked. */
-interface LockRequest {
-  readonly type: number;
-  readonly start: number;
-  /** First byte after it. */
-  readonly end: number;
-}
-
-interface HeldLock extends LockRequest {
-  /** Process for POSIX locks, open file for the others. */
-  readonly owner: object;
-  readonly pid: number;
-}
-
-/** Locks by inode; an inode without any has no entry. */
-const held = new WeakMap<Inode, HeldLock[]>();
 
 const isOpenFileLock = (command: number): boolean => command >= (FcntlCommand.OFD_GETLK as number);
 
@@ -72,15 +56,13 @@ function readLock(kernel: Kernel, file: FileStruct, address: number): LockReques
 }
 
 function conflictOf(inode: Inode, owner: object, wanted: LockRequest): HeldLock | undefined {
-  return held
-    .get(inode)
-    ?.find(
-      (lock) =>
-        lock.owner !== owner &&
-        lock.start < wanted.end &&
-        wanted.start < lock.end &&
-        (lock.type === LockType.WRITE || wanted.type === LockType.WRITE),
-    );
+  return locksOf(inode).find(
+    (lock) =>
+      lock.owner !== owner &&
+      lock.start < wanted.end &&
+      wanted.start < lock.end &&
+      (lock.type === LockType.WRITE || wanted.type === LockType.WRITE),
+  );
 }
 
 export function getLock(
@@ -133,7 +115,7 @@ function take(kernel: Kernel, inode: Inode, wanted: HeldLock, waits: boolean): n
     return -Errno.EAGAIN;
   }
   const locks: HeldLock[] = [];
-  for (const lock of held.get(inode) ?? []) {
+  for (const lock of locksOf(inode)) {
     if (lock.owner !== wanted.owner || lock.end <= wanted.start || wanted.end <= lock.start) {
       locks.push(lock);
       continue;
@@ -142,17 +124,8 @@ function take(kernel: Kernel, inode: Inode, wanted: HeldLock, waits: boolean): n
     if (lock.end > wanted.end) locks.push({ ...lock, start: wanted.end });
   }
   if (wanted.type !== LockType.NONE) locks.push(wanted);
-  held.set(inode, locks);
+  setLocks(inode, locks);
   return 0;
-}
-
-/** locks_remove_posix and locks_remove_file: what an owner holds goes when it closes the file. */
-export function releaseLocks(inode: Inode, owner: object): void {
-  const locks = held.get(inode);
-  if (locks === undefined) return;
-  const kept = locks.filter((lock) => lock.owner !== owner);
-  if (kept.length === 0) held.delete(inode);
-  else held.set(inode, kept);
 }
 
 const enum Flock {
@@ -161,9 +134,6 @@ const enum Flock {
   NONBLOCKING = 4,
   UNLOCK = 8,
 }
-
-/** A lock of flock lies beside the others: it has an owner that stands for file and kind. */
-const flockOwners = new WeakMap<FileStruct, object>();
 
 export function sysFlock(kernel: Kernel, args: SyscallArguments): number {
   const file = fdget(kernel, args.int(0));
@@ -175,18 +145,7 @@ export function sysFlock(kernel: Kernel, args: SyscallArguments): number {
     [Flock.UNLOCK]: LockType.NONE,
   };
   if (!(operation in types)) return -Errno.EINVAL;
-  let owner = flockOwners.get(file);
-  if (owner === undefined) {
-    owner = {};
-    flockOwners.set(file, owner);
-  }
+  const owner = flockOwner(file);
   const lock = { type: types[operation], start: -1, end: 0, owner, pid: kernel.current.tgid };
   return take(kernel, file.inode, lock, (args.low(1) & Flock.NONBLOCKING) === 0);
-}
-
-/** What an open file alone held. */
-export function releaseFileLocks(file: FileStruct): void {
-  releaseLocks(file.inode, file);
-  const owner = flockOwners.get(file);
-  if (owner !== undefined) releaseLocks(file.inode, owner);
 }

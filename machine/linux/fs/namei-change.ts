@@ -18,6 +18,7 @@ import { DIRECTORY, SYMLINK } from './libfs.ts';
 import { filenameParent, type WalkedPath } from './namei.ts';
 import { mayCreateIn, modeOf } from './namei-open.ts';
 import { deviceOperations } from './devices.ts';
+import { FIFO } from './fifo.ts';
 
 export const MKDIR: Steps = [
   [F.do_mkdirat, 75],
@@ -250,7 +251,8 @@ export function newName(kernel: Kernel, dirfd: number, path: string): WalkedPath
   if (typeof walked === 'number') return walked;
   if (walked.dentry !== null) return -Errno.EEXIST;
   const refused = mayCreateIn(walked.parent);
-  return refused === 0 ? walked : refused;
+  // Where nothing can be made, nothing is found either.
+  return refused === 0 ? walked : refused === -Errno.EACCES ? -Errno.ENOENT : refused;
 }
 
 /** vfs_mkdir, vfs_symlink and vfs_mknod: an inode with a name. Returns 0 or an error. */
@@ -340,7 +342,8 @@ function doMknod(
       return makeNode(kernel, walked, shape);
     }
     if (type === FileMode.DIRECTORY) return -Errno.EPERM;
-    const operations: FileOperations = deviceOperations(type, device);
+    const operations: FileOperations =
+      type === FileMode.FIFO ? FIFO : deviceOperations(type, device);
     return makeNode(kernel, walked, { mode: type | permissions, operations, device });
   });
 }
@@ -373,7 +376,7 @@ export function oldName(kernel: Kernel, dirfd: number, path: string): Dentry | n
   if (walked.dentry === null) return -Errno.ENOENT;
   if (walked.name === '' || walked.dentry.parent === walked.dentry) return -Errno.EBUSY;
   const refused = mayCreateIn(walked.parent);
-  return refused === 0 ? walked.dentry : refused;
+  return refused === 0 ? walked.dentry : -Errno.EPERM;
 }
 
 function doUnlink(kernel: Kernel, dirfd: number, address: number): number {

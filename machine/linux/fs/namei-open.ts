@@ -8,8 +8,9 @@ import { type Dentry, FileMode, type FileStruct } from '../include/linux/fs.ts';
 import { Errno } from '../include/uapi/asm-generic/errno.ts';
 import { O } from '../include/uapi/asm-generic/fcntl.ts';
 import type { Kernel } from '../init/kernel.ts';
-import { emptyFile, resizeFile } from '../mm/shmem-pages.ts';
+import { emptyFile } from '../mm/shmem-pages.ts';
 import { SHMEM_FILE } from '../mm/shmem.ts';
+import { resizeFile } from '../mm/truncate.ts';
 import { attach, dentryPath, makeDentry } from './dcache.ts';
 import { allocFile, allocFileCost } from './file_table.ts';
 import { isDirectory, isRegular, isSymlink, newInode, stampChange } from './inode.ts';
@@ -206,7 +207,9 @@ function openDentry(kernel: Kernel, dentry: Dentry, flags: number): FileStruct |
   }
   runSteps(cpu, VFS_OPEN);
   cpu.write(inode.address);
-  const kept = flags & ~(O.CREAT | O.EXCL | O.NOCTTY | O.TRUNC | O.CLOEXEC);
+  // force_o_largefile: every 64-bit process has it.
+  const large = (flags & O.PATH) === 0 ? O.LARGEFILE : 0;
+  const kept = (flags & ~(O.CREAT | O.EXCL | O.NOCTTY | O.TRUNC | O.CLOEXEC)) | large;
   const file = allocFile(kernel, dentry, kept);
   if (file === null) return -Errno.ENFILE;
   cpu.write(file.address + 64);

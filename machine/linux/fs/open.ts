@@ -12,7 +12,8 @@ import { At, O } from '../include/uapi/asm-generic/fcntl.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { getname } from '../lib/strncpy_from_user.ts';
 import { FILE_BYTES_MAX } from '../mm/shmem.ts';
-import { resizeFile, shmemWritePage } from '../mm/shmem-pages.ts';
+import { framedPage, shmemWritePage } from '../mm/shmem-pages.ts';
+import { punchPage, resizeFile } from '../mm/truncate.ts';
 import { fdget, fdgetRaw, fdInstall, getUnusedFd } from './file.ts';
 import { fput } from './file_table.ts';
 import { setPwd } from './fs_struct.ts';
@@ -197,6 +198,11 @@ export function sysFallocate(kernel: Kernel, args: SyscallArguments): number {
     }
     const from = Math.max(offset - index * PAGE_BYTES, 0);
     const to = Math.min(end - index * PAGE_BYTES, PAGE_BYTES);
+    if (from === 0 && to === PAGE_BYTES) {
+      punchPage(kernel, mapping, index);
+      continue;
+    }
+    if (framedPage(kernel, mapping, index) < 0) continue;
     const frame = shmemWritePage(kernel, mapping, index);
     if (frame < 0) return -Errno.ENOSPC;
     kernel.memory.bytes.fill(0, frame * PAGE_BYTES + from, frame * PAGE_BYTES + to);

@@ -9,6 +9,7 @@ import { type MmStruct, Vm } from '../include/linux/mm_types.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { masPreallocate, masStorePrealloc } from '../lib/maple_tree.ts';
 import { pageFloor } from '../mm/align.ts';
+import { vmEnoughMemory, vmStatAccount } from '../mm/overcommit.ts';
 import { vmAreaAlloc } from '../mm/vma.ts';
 import type { ExecRequest } from './exec-errors.ts';
 
@@ -95,6 +96,7 @@ function addStack(
   if (nodes === null) return false;
   mm.vmas.insert(vma);
   masStorePrealloc(kernel, kernel.caches.mapleNode, mm.vmas, start, nodes);
-  mm.totalVm += (end - start) / PAGE_BYTES;
+  vmStatAccount(mm, vma.flags, (end - start) / PAGE_BYTES);
+  vmEnoughMemory(kernel, mm, (end - start) / PAGE_BYTES);
   return true;
 }

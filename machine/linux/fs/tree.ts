@@ -69,7 +69,7 @@ export function addFile(
     mode = 0o644,
   }: { readonly path: string; readonly bytes: Uint8Array; readonly mode?: number },
 ): Dentry {
-  const mapping: MappedFile = { path, size: bytes.length, bytes, pages: new Map(), mapped: false };
+  const mapping: MappedFile = { path, size: bytes.length, bytes, pages: new Map(), mappings: 0 };
   return addEntry(kernel, parent, name, {
     mode: FileMode.REGULAR | mode,
     operations: SHMEM_FILE,

@@ -1,4 +1,5 @@
 /** Ours, not Linux's: the kernel's configuration after every word has been read and resolved. */
+import type { MemoryPolicy } from '../mm/vm-state.ts';
 import type { ClocksourceName } from '../include/linux/timekeeper_internal.ts';
 
 export type SpectreV2 = 'off' | 'retpoline' | 'eibrs' | 'eibrs,retpoline';
@@ -15,6 +16,7 @@ export interface KernelConfig {
   readonly hz: number;
   /** Bytes of memory that the kernel uses. */
   readonly memoryBytes: number;
+  readonly memoryPolicy: MemoryPolicy;
   readonly maxCpus: number;
   /** Every word with its resolved value and where it came from, for the manifest. */
   readonly words: readonly ResolvedWord[];

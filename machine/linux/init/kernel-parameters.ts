@@ -5,6 +5,8 @@
  * difference is invisible; `unmodelled` ones exist in Linux and are refused with that explanation.
  */
 
+import { MEMORY_POLICY_WORDS } from './memory-parameters.ts';
+
 export type Support = 'modelled' | 'accepted' | 'unmodelled';
 
 export interface KernelWord {
@@ -129,6 +131,7 @@ const MITIGATIONS: readonly KernelWord[] = [
 ];
 
 const MEMORY: readonly KernelWord[] = [
+  ...MEMORY_POLICY_WORDS,
   word(
     'mem',
     'memory that the kernel uses',
@@ -151,29 +154,11 @@ const MEMORY: readonly KernelWord[] = [
     'where stack, mappings, vDSO and heap lie; from the seed',
   ),
   accepted('nokaslr', 'kernel at its linked address', [], 'the kernel is never moved'),
-  word(
-    'transparent_hugepage',
-    'huge pages for anonymous memory',
-    ['never'],
-    'never',
-    'always and madvise are not modelled yet',
-  ),
-  accepted(
-    'init_on_alloc',
-    'zero pages and objects when allocated',
-    ['1'],
-    'always on, as in Debian',
-  ),
-  accepted('no5lvl', 'four-level page tables', [], 'always four levels'),
-  unmodelled('hugepages', 'reserved huge pages'),
-  unmodelled('hugepagesz', 'size of reserved huge pages'),
-  unmodelled('la57', 'five-level page tables'),
   unmodelled('numa', 'NUMA'),
   unmodelled('numa_balancing', 'automatic NUMA balancing'),
   unmodelled('swapaccount', 'swap accounting'),
   unmodelled('init_on_free', 'zero pages and objects when freed'),
   unmodelled('slub_debug', 'slab debugging'),
-  unmodelled('vm.overcommit_memory', 'overcommit policy'),
   unmodelled('vm.swappiness', 'reclaim balance'),
   unmodelled('hardened_usercopy', 'copy checks'),
 ];

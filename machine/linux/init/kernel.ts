@@ -16,6 +16,7 @@ import type { Timekeeper } from '../include/linux/timekeeper_internal.ts';
 import type { BuddyAllocator } from '../mm/buddy.ts';
 import type { PageSource } from '../mm/page_alloc.ts';
 import type { KmemCaches } from '../mm/slab_common.ts';
+import type { VmState } from '../mm/vm-state.ts';
 import type { KernelStacks } from '../mm/vmalloc.ts';
 import type { Tracepoints } from '../trace/tracepoints.ts';
 import type { Rq, SchedClass } from '../kernel/sched/sched.ts';
@@ -55,6 +56,7 @@ export interface Kernel extends PageSource {
   readonly memory: PhysicalMemory;
   readonly buddy: BuddyAllocator;
   readonly caches: KmemCaches;
+  readonly vm: VmState;
   readonly stacks: KernelStacks;
   readonly ledger: Ledger;
   readonly rqs: readonly Rq[];

@@ -39,7 +39,10 @@ import { Enqueue, type Rq } from '../kernel/sched/sched.ts';
 import { startTick } from '../kernel/time/tick-sched.ts';
 import { createTimekeeper, publish } from '../kernel/time/timekeeping.ts';
 import { KernelStacks } from '../mm/vmalloc.ts';
+import { fillHugePool } from '../mm/hugetlb.ts';
+import { checkMemoryInvariants } from '../mm/debug.ts';
 import { KmemCaches } from '../mm/slab_common.ts';
+import { VmState } from '../mm/vm-state.ts';
 import {
   IRQ_HANDLER,
   PAGE_FAULT_USER,
@@ -50,6 +53,7 @@ import {
   SIGNAL_DELIVER,
   SIGNAL_GENERATE,
   SYSCALLS,
+  TLB_FLUSH,
 } from '../trace/specs.ts';
 import type { Tracepoints } from '../trace/tracepoints.ts';
 import type { TableSpec } from '../../core/trace/event-table.ts';
@@ -113,6 +117,7 @@ export function startKernel(options: KernelOptions): RunningKernel {
       for (const { cpu } of kernel.rqs) cpu.settle();
       options.platform.harvestUser();
       finishTrace(kernel.trace);
+      checkMemoryInvariants(kernel);
       const { target } = kernel;
       const process = target?.signal;
       const grouped = process?.groupExit === true ? process.groupExitCode : null;
@@ -167,6 +172,7 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
     : null;
   const kernel: Kernel = {
     ...source,
+    vm: new VmState(config.memoryPolicy),
     config,
     platform,
     ledger,
@@ -196,6 +202,7 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
     ended: false,
   };
   populateRoot(kernel);
+  fillHugePool(kernel.vm, early.buddy);
   publish(kernel);
   for (const each of kernelCpus) {
     // Booting is not part of any run: what setting up was charged is dropped.
@@ -230,6 +237,7 @@ function runQueue(cpu: KernelCpu, idle: Task): Rq {
     curr: idle,
     activeMm: null,
     needResched: false,
+    relaxing: false,
     nrRunning: 0,
     tick: null,
   };
@@ -295,6 +303,7 @@ function tracepoints({ events, trace }: KernelOptions): Tracepoints {
     schedProcessFork: table(SCHED_PROCESS_FORK),
     schedProcessWait: table(SCHED_PROCESS_WAIT),
     irqHandler: table(IRQ_HANDLER),
+    tlbFlush: table(TLB_FLUSH),
   };
 }
 

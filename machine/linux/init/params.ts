@@ -4,6 +4,7 @@
  */
 import { nearestWords } from '../../core/nearest-words.ts';
 import type { KernelConfig, ResolvedWord, SpectreV2 } from './config.ts';
+import { memoryWords, resolveMemoryPolicy } from './memory-parameters.ts';
 import { KERNEL_WORDS, type KernelWord } from './kernel-parameters.ts';
 
 /** A word that cannot be used. */
@@ -163,6 +164,7 @@ function assemble(given: Given, board: BoardFacts, memoryBytes: number): KernelC
     : (given.get('kernel.randomize_va_space')?.value ?? '2');
   const hz = Number(given.get('CONFIG_HZ')?.value ?? '250');
   const vdso = given.get('vdso')?.value !== '0';
+  const memoryPolicy = resolveMemoryPolicy(given, board.features);
   const maxCpus = given.has('nosmp') ? 1 : Number(given.get('maxcpus')?.value ?? '1');
   const decided: [string, string][] = [
     ['pti', pti ? 'on' : 'off'],
@@ -175,7 +177,7 @@ function assemble(given: Given, board: BoardFacts, memoryBytes: number): KernelC
     ['clocksource', 'tsc'],
     ['mem', String(memoryBytes)],
     ['maxcpus', String(maxCpus)],
-    ['transparent_hugepage', 'never'],
+    ...memoryWords(memoryPolicy),
   ];
   const words: ResolvedWord[] = decided.map(([name, value]) => ({
     word: name,
@@ -192,6 +194,7 @@ function assemble(given: Given, board: BoardFacts, memoryBytes: number): KernelC
     clocksource: 'tsc',
     hz,
     memoryBytes,
+    memoryPolicy,
     maxCpus,
     words,
   };

@@ -11,9 +11,8 @@ import { Errno } from '../include/uapi/asm-generic/errno.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { masBulkDestroy, masExpectedEntries, masFindEach, masStore } from '../lib/maple_tree.ts';
 import { copyPageRange } from '../mm/copy_page_range.ts';
-import { vmEnoughMemory } from '../mm/mmap.ts';
+import { vmEnoughMemory, vmStatAccount } from '../mm/overcommit.ts';
 import { anonVmaFork } from '../mm/rmap.ts';
-import { vmAreaFree } from '../mm/vma.ts';
 import { mutexLock, mutexUnlock } from './locking/mutex.ts';
 import { downWrite, downWriteKillable, upWrite } from './locking/rwsem.ts';
 import { rcuReadLock, rcuReadUnlock } from './rcu/tree_plugin.ts';
@@ -94,7 +93,7 @@ function copyMapping(
     cpu.run(F.vm_stat_account, 15);
     return 0;
   }
-  if ((vma.flags & Vm.ACCOUNT) !== 0 && !vmEnoughMemory(kernel, sizePages(vma))) {
+  if ((vma.flags & Vm.ACCOUNT) !== 0 && !vmEnoughMemory(kernel, newmm, sizePages(vma))) {
     return -Errno.ENOMEM;
   }
   cpu.run(F.vm_area_dup, 31);
@@ -111,17 +110,18 @@ function copyMapping(
   };
   const wiped = (vma.flags & Vm.WIPEONFORK) !== 0;
   if (!wiped && !anonVmaFork(kernel, copy, vma)) {
-    vmAreaFree(kernel, copy);
+    caches.vma.free(kernel, address);
     return -Errno.ENOMEM;
   }
   if (vma.file !== null) {
+    vma.file.mappings++;
     downWrite(cpu, vma.address);
     cpu.run(F.vma_interval_tree_insert_after, 24);
     cpu.run(F.__rb_insert_augmented, 23);
     upWrite(cpu, vma.address);
   }
   newmm.vmas.insert(copy);
-  newmm.totalVm += sizePages(vma);
+  vmStatAccount(newmm, copy.flags, sizePages(vma));
   masStore(kernel, newmm.vmas, copy.start, nodes);
   cpu.run(F.mas_is_err, 9);
   if (wiped) return 0;

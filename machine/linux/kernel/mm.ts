@@ -6,6 +6,8 @@ import { F } from '../arch/x86/model/generated/function-ids.ts';
 import { PAGE_BYTES, PAGE_SHIFT } from '../arch/x86/model/physical-memory.ts';
 import type { MmStruct } from '../include/linux/mm_types.ts';
 import type { Kernel } from '../init/kernel.ts';
+import { MMPUT } from './exit-costs.ts';
+import { runSteps } from '../arch/x86/model/steps.ts';
 import { VmaTree } from '../lib/maple_tree.ts';
 import { exitMmap } from '../mm/exit_mmap.ts';
 import { PageKind } from '../mm/mem_map.ts';
@@ -51,9 +53,15 @@ export function mmAlloc(kernel: Kernel): MmStruct | null {
     envStart: 0,
     envEnd: 0,
     totalVm: 0,
+    dataVm: 0,
+    lockedVm: 0,
+    defaultFlags: 0,
+    hugeReserves: new Set(),
+    membarriers: 0,
     rss: 0,
     rssMax: 0,
     tables: 0,
+    deposits: [],
     generation: 0,
     lruBatch: 0,
     vdso: 0,
@@ -76,12 +84,7 @@ export function mmput(kernel: Kernel, mm: MmStruct): void {
   mm.users--;
   if (mm.users > 0) return;
   cpu.run(F.__mmput, 42);
+  runSteps(cpu, MMPUT);
   exitMmap(kernel, mm);
-  // CPUs that ran it last still have its tables loaded, whose kernel half they use.
-  for (const rq of kernel.rqs) {
-    if (rq.activeMm !== mm) continue;
-    rq.activeMm = null;
-    rq.cpu.hardware.loadCr3(kernel.swapperPgd, 0, false, 'both');
-  }
   kernel.caches.mm.free(kernel, mm.address);
 }

@@ -30,7 +30,7 @@ import {
   signalBit,
   signalIgnored,
 } from './signal-pending.ts';
-import { Rlimit } from './rlimit.ts';
+import { Rlimit } from '../include/uapi/asm-generic/resource.ts';
 import { SignalResult, traceSignalGenerate } from '../trace/signal.ts';
 
 /** A signal on its way to a task. */

@@ -19,7 +19,7 @@ import { doGroupExit } from './exit.ts';
 import { userCode } from './fatal-code.ts';
 import { spinLockIrq, spinUnlockIrq } from './locking/spinlock.ts';
 import { isOrphanedGroup } from './pid.ts';
-import { Rlimit } from './rlimit.ts';
+import { Rlimit } from '../include/uapi/asm-generic/resource.ts';
 import { condResched } from './sched/cond_resched.ts';
 import { schedule } from './sched/core.ts';
 import { doNotifyParentStop } from './signal-notify.ts';

@@ -1,6 +1,6 @@
 /**
  * Identity and limits, after Linux 6.1 kernel/sys.c, kernel/pid.c and arch/x86/kernel/process_64.c
- * neighbours: getpid and friends, uname, prlimit64, getcpu, sysinfo. Limits can be read, not set.
+ * neighbours: getpid and friends, uname, getcpu, sysinfo.
  */
 import { chargeReadTsc } from '../arch/x86/kernel/tsc.ts';
 import { copyToUser, putUser } from '../arch/x86/lib/usercopy.ts';
@@ -84,52 +84,6 @@ export function sysNewuname(kernel: Kernel, args: SyscallArguments): number {
   const result = copyToUser(kernel, args.unsigned(0), bytes);
   cpu.run(F.override_release, 17);
   return result;
-}
-
-const INFINITY = 0xffff_ffff_ffff_ffffn;
-const MIB = 1n << 20n;
-
-/** Soft and hard limit of each resource, by number, as init starts a login with. */
-const LIMITS: readonly (readonly [bigint, bigint])[] = [
-  [INFINITY, INFINITY], // CPU
-  [INFINITY, INFINITY], // FSIZE
-  [INFINITY, INFINITY], // DATA
-  [8n * MIB, INFINITY], // STACK
-  [0n, INFINITY], // CORE
-  [INFINITY, INFINITY], // RSS
-  [7823n, 7823n], // NPROC
-  [1024n, 524288n], // NOFILE
-  [8n * MIB, 8n * MIB], // MEMLOCK
-  [INFINITY, INFINITY], // AS
-  [INFINITY, INFINITY], // LOCKS
-  [7823n, 7823n], // SIGPENDING
-  [819200n, 819200n], // MSGQUEUE
-  [0n, 0n], // NICE
-  [0n, 0n], // RTPRIO
-  [INFINITY, INFINITY], // RTTIME
-];
-
-function copyLimit(kernel: Kernel, resource: number, address: number): number {
-  if (resource >>> 0 >= LIMITS.length) return -Errno.EINVAL;
-  const bytes = new Uint8Array(BigUint64Array.from(LIMITS[resource]).buffer);
-  return copyToUser(kernel, address, bytes);
-}
-
-export function sysPrlimit64(kernel: Kernel, args: SyscallArguments): number {
-  const { cpu, current } = kernel;
-  cpu.run(F.__x64_sys_prlimit64, 60);
-  cpu.run(F.do_prlimit, 70);
-  cpu.read(current.signal.address + 512);
-  const pid = args.int(0);
-  if (pid !== 0 && pid !== current.tgid) return -Errno.ESRCH;
-  const [fresh, old] = [args.unsigned(2), args.unsigned(3)];
-  if (fresh !== 0) return -Errno.EPERM;
-  return old === 0 ? 0 : copyLimit(kernel, args.int(1), old);
-}
-
-export function sysGetrlimit(kernel: Kernel, args: SyscallArguments): number {
-  kernel.cpu.run(F.do_prlimit, 70);
-  return copyLimit(kernel, args.int(0), args.unsigned(1));
 }
 
 export function sysGetcpu(kernel: Kernel, args: SyscallArguments): number {

@@ -18,7 +18,7 @@ import { newFiles } from '../fs/file.ts';
 import { newFs, UMASK_DEFAULT } from '../fs/fs_struct.ts';
 import type { Dentry, FilesStruct, FsStruct } from '../include/linux/fs.ts';
 import { attachPid, noGroup, type PidNamespace } from './pid.ts';
-import { initialLimits, type Limit } from './rlimit.ts';
+import { initialLimits, type Limit } from '../include/linux/resource.ts';
 import { waitQueueHead } from './sched/wait.ts';
 
 /** What boot needs to make a task before there is a current one. */

@@ -17,6 +17,7 @@ import { type MmStruct, Vm, type Vma } from '../include/linux/mm_types.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { spinLock, spinUnlock } from '../kernel/locking/spinlock.ts';
 import { condResched } from '../kernel/sched/cond_resched.ts';
+import { copyHugePmd, hugeEntry } from './huge_memory.ts';
 import { PageFlag, PageKind } from './mem_map.ts';
 import { pteAlloc } from './pgalloc.ts';
 
@@ -27,10 +28,11 @@ const PER_MAPPING = 160;
 const PER_TABLE = 335;
 const PER_EMPTY = 7;
 const PER_PAGE = 72;
+const PER_HUGE = 40;
 
 /** vma_needs_copy: pages of files come back by faults; only what cannot is copied. */
 function needsCopy({ flags, anonVma }: Vma): boolean {
-  return anonVma !== null || (flags & (Vm.PFNMAP | Vm.MIXEDMAP)) !== 0;
+  return anonVma !== null || (flags & (Vm.PFNMAP | Vm.MIXEDMAP | Vm.HUGETLB)) !== 0;
 }
 
 /** is_cow_mapping */
@@ -51,7 +53,11 @@ export function copyPageRange(kernel: Kernel, oldmm: MmStruct, newmm: MmStruct, 
   let copied = true;
   for (let at = vma.start; copied && at < vma.end;) {
     const stop = nextStretch(kernel.memory, oldmm.pgd, at, vma.end);
-    if (findPte(kernel.memory, oldmm.pgd, at) >= 0) {
+    const huge = hugeEntry(kernel.memory, oldmm.pgd, at);
+    if (huge >= 0) {
+      copied = copyHugePmd(kernel, newmm, huge, at, isCowMapping(vma));
+      own += PER_HUGE;
+    } else if (findPte(kernel.memory, oldmm.pgd, at) >= 0) {
       const spent = copyTable(kernel, oldmm, newmm, { vma, start: at, end: stop });
       copied = spent >= 0;
       own += PER_TABLE + spent;
@@ -68,7 +74,8 @@ function nextStretch(memory: PhysicalMemory, pgd: number, at: number, end: numbe
   for (const shift of LEVEL_SHIFTS.slice(0, 3)) {
     const low = readLow(memory, entryAddress(table, at, shift));
     const span = 2 ** shift;
-    if ((low & Pte.PRESENT) === 0) return Math.min(end, (Math.floor(at / span) + 1) * span);
+    if ((low & (Pte.PRESENT | Pte.LARGE)) !== Pte.PRESENT)
+      return Math.min(end, (Math.floor(at / span) + 1) * span);
     table = (low & Pte.FRAME) >>> 0;
   }
   return Math.min(end, (Math.floor(at / TABLE_BYTES) + 1) * TABLE_BYTES);

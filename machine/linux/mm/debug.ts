@@ -6,7 +6,7 @@
 import { assert, MachineBug } from '../../core/assert.ts';
 import { LEVEL_SHIFTS, Pte, readLow } from '../arch/x86/mm/pgtable.ts';
 import { PAGE_BYTES, PAGE_SHIFT, type PhysicalMemory } from '../arch/x86/model/physical-memory.ts';
-import type { MmStruct } from '../include/linux/mm_types.ts';
+import { type MmStruct, Vm } from '../include/linux/mm_types.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { PageKind } from './mem_map.ts';
 
@@ -42,10 +42,14 @@ export function checkMemoryInvariants(kernel: Kernel): void {
   for (const mm of spaces) {
     const census: Census = { maps, tables: 0, resident: 0 };
     walkTable(memory, mm.pgd, 0, census);
-    same(`page tables of the address space at ${hex(mm.address)}`, census.tables, mm.tables);
+    same(
+      `page tables of the address space at ${hex(mm.address)}`,
+      census.tables + mm.deposits.length,
+      mm.tables,
+    );
     same(`resident pages of the address space at ${hex(mm.address)}`, census.resident, mm.rss);
     checkMappings(mm);
-    tables += census.tables + (kernel.config.pti ? 2 : 1);
+    tables += mm.tables + (kernel.config.pti ? 2 : 1);
   }
   checkFrames(kernel, maps);
   const counts = buddy.pages.census();
@@ -117,15 +121,19 @@ function countPages(census: Census, low: number, frame: number, pages: number): 
 function checkMappings(mm: MmStruct): void {
   let end = 0;
   let pages = 0;
+  let locked = 0;
   for (const vma of mm.vmas.list) {
     assert(vma.start >= end, 'mappings are in order and apart');
     assert(vma.end > vma.start, 'a mapping is not empty');
     assert(vma.start % PAGE_BYTES === 0, 'a mapping starts on a page');
     assert(vma.end % PAGE_BYTES === 0, 'a mapping ends on a page');
     end = vma.end;
-    pages += (vma.end - vma.start) / PAGE_BYTES;
+    const size = (vma.end - vma.start) / PAGE_BYTES;
+    pages += size;
+    if ((vma.flags & Vm.LOCKED) !== 0) locked += size;
   }
   same('total_vm', mm.totalVm, pages);
+  same('locked_vm', mm.lockedVm, locked);
 }
 
 const hex = (value: number): string => `0x${value.toString(16)}`;

@@ -1,7 +1,7 @@
 /**
  * Page faults on mappings, after Linux 6.1 mm/memory.c and mm/filemap.c: anonymous pages, the zero
- * page, private file pages with fault-around, copy on write, special mappings. Omits: shared file
- * writes, huge pages, swap, NUMA hints.
+ * page, pages of files with fault-around, copy on write, shared writes, special mappings. Omits:
+ * swap, NUMA hints, dirty accounting of files that are written back.
  */
 import { Cause } from '../../core/ledger/cause.ts';
 import { findPte, NX_HIGH, Pte, readLow, writeEntry } from '../arch/x86/mm/pgtable.ts';
@@ -12,20 +12,24 @@ import { PAGE_BYTES, PAGE_SHIFT } from '../arch/x86/model/physical-memory.ts';
 import { type MmStruct, Vm, type Vma } from '../include/linux/mm_types.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { spinLock, spinUnlock } from '../kernel/locking/spinlock.ts';
+import { Fault } from '../include/linux/fault.ts';
 import { condResched } from '../kernel/sched/cond_resched.ts';
+import {
+  findPmd,
+  hugeAnonymousFault,
+  HugeFault,
+  hugeWriteFault,
+  isHuge,
+  mayBeHuge,
+  splitPmdAt,
+} from './huge_memory.ts';
+import { hugetlbFault } from './hugetlb-fault.ts';
 import { chargeNewPage, countFault } from './memcontrol.ts';
-import { mapFilePages, filePage } from './filemap.ts';
+import { BEYOND_END, fileEntry, filePage, mapFilePages } from './filemap.ts';
 import { vmaAllocFolio } from './page_alloc.ts';
 import { PageFlag, PageKind } from './mem_map.ts';
 import { pteAlloc } from './pgalloc.ts';
-import { addNewAnonPage, anonVmaPrepare, pageRemoveRmap } from './rmap.ts';
-
-/** How handle_mm_fault ended. */
-export const enum Fault {
-  DONE,
-  OUT_OF_MEMORY,
-  BUS_ERROR,
-}
+import { addFilePages, addNewAnonPage, anonVmaPrepare, pageRemoveRmap } from './rmap.ts';
 
 /** What kind of access faulted. */
 export interface FaultAccess {
@@ -56,12 +60,41 @@ export function handleMmFault(
   cpu.run(F.pgd_none, 3);
   cpu.run(F.p4d_offset, 3);
   cpu.runCalls(F.pud_val, 15, 5);
+  if ((vma.flags & Vm.HUGETLB) !== 0) return hugetlbFault(kernel, mm, vma, address, access.write);
+  const huge = hugeFault(kernel, mm, vma, address, access.write);
+  if (huge !== null) return huge;
   const found = findPte(memory, mm.pgd, address);
   const low = found < 0 ? 0 : readLow(memory, found);
   if ((low & Pte.PRESENT) !== 0) return presentFault(kernel, mm, vma, address, found, access);
   if (vma.special !== null) return specialFault(kernel, mm, vma, address);
   if (vma.file !== null) return fileFault(kernel, mm, vma, address, access);
   return anonymousFault(kernel, mm, vma, address, access);
+}
+
+/** The part of __handle_mm_fault about huge pages; null where small ones are to be used. */
+function hugeFault(
+  kernel: Kernel,
+  mm: MmStruct,
+  vma: Vma,
+  address: number,
+  write: boolean,
+): Fault | null {
+  const { memory } = kernel;
+  const pmd = findPmd(memory, mm.pgd, address);
+  const low = pmd < 0 ? 0 : readLow(memory, pmd);
+  let outcome = HugeFault.FALLBACK;
+  if (isHuge(low)) {
+    const spurious = !write || (low & Pte.WRITE) !== 0;
+    walkDown(kernel, 184);
+    if (spurious) return Fault.DONE;
+    outcome = hugeWriteFault(kernel, vma, pmd);
+    if (outcome === HugeFault.FALLBACK) splitPmdAt(kernel, mm, address);
+  } else if (low === 0 && write && mayBeHuge(kernel, vma, address)) {
+    walkDown(kernel, 184);
+    outcome = hugeAnonymousFault(kernel, mm, vma, address, write);
+  }
+  if (outcome === HugeFault.FALLBACK) return null;
+  return outcome === HugeFault.DONE ? Fault.DONE : Fault.OUT_OF_MEMORY;
 }
 
 /** Entries that __handle_mm_fault reads on the way: pmd_val and pmd_page_vaddr. */
@@ -123,7 +156,7 @@ function setPte(kernel: Kernel, entry: number, low: number, high: number): void 
   writeEntry(memory, entry, low, high);
 }
 
-/** do_read_fault with fault-around, or do_cow_fault. */
+/** do_fault: do_read_fault with fault-around, do_cow_fault or do_shared_fault. */
 function fileFault(
   kernel: Kernel,
   mm: MmStruct,
@@ -133,22 +166,29 @@ function fileFault(
 ): Fault {
   walkDown(kernel, 216);
   const { cpu } = kernel;
-  cpu.run(F.do_fault, write ? 86 : 81);
+  const shared = (vma.flags & Vm.SHARED) !== 0;
+  cpu.run(F.do_fault, !write ? 81 : shared ? 40 : 86);
   const entry = pteAlloc(kernel, mm, address);
   if (entry < 0) return Fault.OUT_OF_MEMORY;
-  if (!write) {
-    return mapFilePages(kernel, mm, vma, address) ? Fault.DONE : Fault.BUS_ERROR;
-  }
+  if (write && !shared) return cowFault(kernel, mm, vma, address, entry);
+  if (!write && mapFilePages(kernel, mm, vma, address)) return Fault.DONE;
+  // A hole, or the first write through a shared mapping.
+  return sharedFault(kernel, mm, vma, address, entry, write);
+}
+
+/** do_cow_fault: a private copy of the file's page. */
+function cowFault(kernel: Kernel, mm: MmStruct, vma: Vma, address: number, entry: number): Fault {
+  const { cpu } = kernel;
   if (!anonVmaPrepare(kernel, mm, vma)) return Fault.OUT_OF_MEMORY;
   const copy = vmaAllocFolio(kernel);
   if (copy < 0) return Fault.OUT_OF_MEMORY;
   chargeNewPage(cpu, copy);
   cpu.run(F.__do_fault, 36);
   cpu.run(F.filemap_fault, 103);
-  const source = filePage(kernel, vma, address);
+  const source = filePage(kernel, vma, address, true);
   if (source < 0) {
     kernel.buddy.freePage(copy);
-    return Fault.BUS_ERROR;
+    return source === BEYOND_END ? Fault.BUS_ERROR : Fault.OUT_OF_MEMORY;
   }
   cpu.run(F.copy_page, 4);
   copyPage(kernel, source << PAGE_SHIFT, copy << PAGE_SHIFT);
@@ -165,6 +205,56 @@ function fileFault(
   cpu.run(F.folio_unlock, 4);
   cpu.run(F.put_page, 8);
   return Fault.DONE;
+}
+
+/** __do_fault and finish_fault for a page of the page cache, made there when the file has a hole. */
+function sharedFault(
+  kernel: Kernel,
+  mm: MmStruct,
+  vma: Vma,
+  address: number,
+  entry: number,
+  write: boolean,
+): Fault {
+  const { cpu, buddy } = kernel;
+  cpu.run(F.__do_fault, 36);
+  cpu.run(F.shmem_fault, 53);
+  cpu.run(F.shmem_get_folio_gfp, 79);
+  const frame = filePage(kernel, vma, address, true);
+  if (frame < 0) return frame === BEYOND_END ? Fault.BUS_ERROR : Fault.OUT_OF_MEMORY;
+  cpu.run(F.finish_fault, 95);
+  cpu.run(F.pmd_pfn, 19);
+  cpu.run(F.pmd_page_vaddr, 11);
+  spinLock(cpu, entry);
+  cpu.run(F.do_set_pte, 57);
+  cpu.run(F.pfn_pte, 19);
+  cpu.run(F._compound_head, 6);
+  accountPage(kernel, mm);
+  addFilePages(kernel, [frame]);
+  const low = ((frame << PAGE_SHIFT) >>> 0) | fileEntry(vma) | (write ? Pte.DIRTY : 0);
+  setPte(kernel, entry, low, entryHigh(vma));
+  spinUnlock(cpu);
+  if (write) {
+    buddy.pages.flags[frame] |= PageFlag.DIRTY;
+    dirtySharedPage(kernel);
+  }
+  return Fault.DONE;
+}
+
+/** fault_dirty_shared_page */
+function dirtySharedPage({ cpu }: Kernel): void {
+  cpu.run(F.fault_dirty_shared_page, 37);
+  cpu.run(F.set_page_dirty, 6);
+  cpu.run(F.folio_mark_dirty, 15);
+  cpu.run(F.folio_mapping, 15);
+  cpu.run(F.noop_dirty_folio, 6);
+  cpu.run(F.page_rmapping, 8);
+  cpu.run(F.unlock_page, 6);
+  cpu.run(F.folio_unlock, 4);
+  cpu.run(F.file_update_time, 34);
+  cpu.run(F.current_time, 44);
+  cpu.run(F.ktime_get_coarse_real_ts64, 15);
+  cpu.run(F.inode_needs_update_time, 25);
 }
 
 /** The contents of one page, a string instruction that the caller has charged. */

@@ -10,10 +10,13 @@ import { type MmStruct, Vm, type Vma } from '../include/linux/mm_types.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { downWriteKillable, upWrite } from '../kernel/locking/rwsem.ts';
 import { spinLock, spinUnlock } from '../kernel/locking/spinlock.ts';
-import { masFind, masFindNext, masPrev, masWalk } from '../lib/maple_tree.ts';
+import { masFind, masFindNext, masPrev } from '../lib/maple_tree.ts';
 import { pageAlign } from './align.ts';
+import { HUGE_BYTES, hugeEntry, splitPmdAt } from './huge_memory.ts';
 import { PageFlag } from './mem_map.ts';
-import { absorbNext, canMerge, lookAround, splitVma } from './vma.ts';
+import { populate } from './gup.ts';
+import { mayExpandVm, vmEnoughMemory, vmStatAccount } from './overcommit.ts';
+import { vmaModify } from './vma.ts';
 
 /** do_mprotect_pkey */
 export function doMprotect(
@@ -30,10 +33,33 @@ export function doMprotect(
   if (length === 0) return 0;
   const end = start + pageAlign(length);
   if (end <= start || end > TASK_SIZE) return -Errno.ENOMEM;
-  if ((prot & ~(Prot.READ | Prot.WRITE | Prot.EXEC)) !== 0) return -Errno.EINVAL;
+  const grows = prot & (Prot.GROWSDOWN | Prot.GROWSUP);
+  if (grows === (Prot.GROWSDOWN | Prot.GROWSUP)) return -Errno.EINVAL;
+  if ((prot & ~(Prot.READ | Prot.WRITE | Prot.EXEC | Prot.SEM) & ~grows) !== 0) {
+    return -Errno.EINVAL;
+  }
+  if (grows !== 0) return protectGrowing(kernel, mm, start, end, prot);
   downWriteKillable(cpu, mm.address + 64);
-  const result = protectRange(kernel, mm, start, end, prot);
+  const result = protectRange(kernel, mm, start, end, prot & Vm.ACCESS);
   upWrite(cpu, mm.address + 64);
+  return result;
+}
+
+/** PROT_GROWSDOWN: from the start of a growing mapping on. Nothing grows up here. */
+function protectGrowing(
+  kernel: Kernel,
+  mm: MmStruct,
+  start: number,
+  end: number,
+  prot: number,
+): number {
+  const vma = mm.vmas.find(start);
+  if (vma === undefined || vma.start > start) return -Errno.ENOMEM;
+  if ((prot & Prot.GROWSUP) !== 0 || (vma.flags & Vm.GROWSDOWN) === 0) return -Errno.EINVAL;
+  const access = prot & (Prot.READ | Prot.WRITE | Prot.EXEC);
+  downWriteKillable(kernel.cpu, mm.address + 64);
+  const result = protectRange(kernel, mm, vma.start, end, access);
+  upWrite(kernel.cpu, mm.address + 64);
   return result;
 }
 
@@ -60,6 +86,11 @@ function protectRange(
       break;
     }
     const stop = Math.min(end, vma.end);
+    // VM_MAY* are the access bits four places up.
+    if ((prot & ~(vma.flags >> 4) & Vm.ACCESS) !== 0) {
+      result = -Errno.EACCES;
+      break;
+    }
     securityFileMprotect(kernel);
     const outcome = protectPart(kernel, mm, vma, { start: address, end: stop, prot });
     if (outcome < 0) {
@@ -94,40 +125,34 @@ interface Protection {
 function protectPart(kernel: Kernel, mm: MmStruct, found: Vma, change: Protection): number {
   const { cpu } = kernel;
   const { start, end, prot } = change;
-  const flags = (found.flags & ~Vm.ACCESS) | prot;
-  cpu.run(F.mprotect_fixup, flags === found.flags ? 30 : 108);
-  if (flags === found.flags) return 0;
-  let vma = found;
-  if (vma.start < start) {
-    const upper = splitVma(kernel, mm, vma, start);
-    if (upper === null) return -Errno.ENOMEM;
-    masWalk(cpu, mm.vmas, start);
-    vma = upper;
+  const before = found.flags;
+  let flags = (before & ~Vm.ACCESS) | prot;
+  cpu.run(F.mprotect_fixup, flags === before ? 30 : 108);
+  if (flags === before) return 0;
+  const pages = (end - start) / PAGE_BYTES;
+  if ((flags & Vm.WRITE) !== 0) {
+    if (!mayExpandVm(kernel, mm, flags, pages) && mayExpandVm(kernel, mm, before, pages)) {
+      return -Errno.ENOMEM;
+    }
+    const promised = Vm.ACCOUNT | Vm.WRITE | Vm.HUGETLB | Vm.SHARED | Vm.NORESERVE;
+    if ((before & promised) === 0) {
+      if (!vmEnoughMemory(kernel, mm, pages)) return -Errno.ENOMEM;
+      flags |= Vm.ACCOUNT;
+    }
   }
-  if (vma.end > end && splitVma(kernel, mm, vma, end) === null) return -Errno.ENOMEM;
-  vma.flags = flags;
-  mergeAround(kernel, mm, vma);
+  const vma = vmaModify(kernel, mm, found, { start, end, flags });
+  if (vma === null) return -Errno.ENOMEM;
   cpu.run(F.vma_set_page_prot, 34);
   cpu.run(F.vm_get_page_prot, 16);
   cpu.run(F.vma_wants_writenotify, 15);
   const changed = changeProtection(kernel, mm, start, end, flags);
+  const locks = (flags & (Vm.LOCKED | Vm.WRITE | Vm.SHARED)) === (Vm.LOCKED | Vm.WRITE);
+  if (locks && (before & Vm.WRITE) === 0) populate(kernel, mm, start, end);
+  vmStatAccount(mm, before, -pages);
+  vmStatAccount(mm, flags, pages);
   cpu.runCalls(F.vm_stat_account, 29, 2);
   cpu.run(F.perf_event_mmap, 24);
   return changed;
-}
-
-/** vma_merge with the neighbours, now that the flags may agree. */
-function mergeAround(kernel: Kernel, mm: MmStruct, vma: Vma): void {
-  const { list } = mm.vmas;
-  const index = mm.vmas.indexAbove(vma.start);
-  const before = index > 0 ? list[index - 1] : undefined;
-  const after = index + 1 < list.length ? list[index + 1] : undefined;
-  const joinsAfter = after !== undefined && canMerge(vma, after);
-  const joinsBefore = before !== undefined && canMerge(before, vma);
-  lookAround(kernel, mm, vma.start, joinsBefore || joinsAfter);
-  if (joinsBefore && joinsAfter) absorbNext(kernel, mm, before, [vma, after]);
-  else if (joinsAfter) absorbNext(kernel, mm, vma, [after]);
-  else if (joinsBefore) absorbNext(kernel, mm, before, [vma]);
 }
 
 /** change_protection over the entries that exist. */
@@ -147,6 +172,16 @@ function changeProtection(
   spinLock(cpu, mm.address + 64);
   cpu.run(F.flush_tlb_batched_pending, 15);
   for (let address = start; address < end; address += PAGE_BYTES) {
+    const huge = hugeEntry(memory, mm.pgd, address);
+    if (huge >= 0 && address % HUGE_BYTES === 0 && address + HUGE_BYTES <= end) {
+      cpu.run(F.change_huge_pmd, 120);
+      cpu.write(huge);
+      writeEntry(memory, huge, protectedLow(kernel, readLow(memory, huge), flags), high);
+      changed++;
+      address += HUGE_BYTES - PAGE_BYTES;
+      continue;
+    }
+    if (huge >= 0) splitPmdAt(kernel, mm, address);
     const entry = findPte(memory, mm.pgd, address);
     if (entry < 0) continue;
     scanned++;

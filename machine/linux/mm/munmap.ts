@@ -15,7 +15,7 @@ import { TASK_SIZE } from '../arch/x86/model/address-map.ts';
 import { F } from '../arch/x86/model/generated/function-ids.ts';
 import { PAGE_BYTES, PAGE_SHIFT } from '../arch/x86/model/physical-memory.ts';
 import { Errno } from '../include/uapi/asm-generic/errno.ts';
-import type { MmStruct, Vma } from '../include/linux/mm_types.ts';
+import { type MmStruct, Vm, type Vma } from '../include/linux/mm_types.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { downgradeWrite, downWriteKillable, upRead, upWrite } from '../kernel/locking/rwsem.ts';
 import { spinLock, spinUnlock } from '../kernel/locking/spinlock.ts';
@@ -34,16 +34,24 @@ import {
   mtDestroyDetached,
 } from '../lib/maple_tree.ts';
 import { pageAlign } from './align.ts';
+import { PageKind } from './mem_map.ts';
 import { modKernelPageState } from './memcontrol.ts';
+import { unreserveHugePages } from './hugetlb.ts';
+import { vmStatAccount, vmUnacctMemory } from './overcommit.ts';
 import { unlinkAnonVmas, pageRemoveRmap } from './rmap.ts';
-import { lruAddDrain, releasePages } from './swap.ts';
+import { HUGE_BYTES, hugeEntry, splitPmdAt, zapHugePmd } from './huge_memory.ts';
+import { lruAddDrain, releaseHugePage, releasePages } from './swap.ts';
 import { splitVma, vmAreaFree } from './vma.ts';
 
 /** Frames to free once the TLB is flushed, and whether anything has to be flushed at all. */
 interface MmuGather {
   readonly userFrames: number[];
+  /** First frames of whole huge pages. */
+  readonly hugeFrames: number[];
   readonly tableFrames: number[];
   flush: boolean;
+  /** Only pages of the page cache go (a file was cut). */
+  readonly keepCopies: boolean;
 }
 
 /** __vm_munmap */
@@ -70,6 +78,7 @@ export function doMunmapLocked(kernel: Kernel, mm: MmStruct, start: number, end:
   const { cpu, caches } = kernel;
   const first = mm.vmas.find(start);
   if (first === undefined || first.start >= end) return 0;
+  if (cutsPooledPage(mm, start) || cutsPooledPage(mm, end)) return -Errno.EINVAL;
   cpu.run(F.do_mas_align_munmap, 207);
   cpu.stack(256, 2);
   const nodes = masPreallocate(kernel, caches.mapleNode);
@@ -89,12 +98,28 @@ export function doMunmapLocked(kernel: Kernel, mm: MmStruct, start: number, end:
   for (const vma of detached) {
     condResched(cpu);
     cpu.run(F.vma_close, 5);
-    mm.totalVm -= (vma.end - vma.start) / PAGE_BYTES;
+    dropAccounts(kernel, mm, vma);
     vmAreaFree(kernel, vma);
   }
   cpu.run(F.percpu_counter_add_batch, 21);
   mtDestroyDetached(kernel, caches.mapleNode, sideTree);
   return 1;
+}
+
+/** hugetlb_vm_op_split: pages of the pool cannot be divided. */
+function cutsPooledPage(mm: MmStruct, boundary: number): boolean {
+  const vma = mm.vmas.find(boundary);
+  if (vma === undefined || vma.start >= boundary || (vma.flags & Vm.HUGETLB) === 0) return false;
+  return boundary % HUGE_BYTES !== 0;
+}
+
+/** What a mapping counted for: size, locks, promises. */
+function dropAccounts(kernel: Kernel, mm: MmStruct, vma: Vma): void {
+  const pages = (vma.end - vma.start) / PAGE_BYTES;
+  vmStatAccount(mm, vma.flags, -pages);
+  if ((vma.flags & Vm.LOCKED) !== 0) mm.lockedVm -= pages;
+  if ((vma.flags & Vm.ACCOUNT) !== 0) vmUnacctMemory(kernel, pages);
+  unreserveHugePages(kernel, mm, vma);
 }
 
 /** The mappings of start .. end, split at both ends; null without memory. */
@@ -128,7 +153,13 @@ function unmapRegion(
   cpu.run(F.unmap_region, 71);
   lruAddDrain(kernel, mm);
   cpu.run(F.tlb_gather_mmu, 21);
-  const gather: MmuGather = { userFrames: [], tableFrames: [], flush: false };
+  const gather: MmuGather = {
+    userFrames: [],
+    hugeFrames: [],
+    tableFrames: [],
+    flush: false,
+    keepCopies: false,
+  };
   cpu.run(F.unmap_vmas, 67);
   for (const vma of vmas) {
     condResched(cpu);
@@ -144,19 +175,31 @@ export function unmapAll(kernel: Kernel, mm: MmStruct, end: number): void {
   const vmas = mm.vmas.list.splice(0);
   unmapRegion(kernel, mm, vmas, 0, end);
   for (const vma of vmas) {
-    mm.totalVm -= (vma.end - vma.start) / PAGE_BYTES;
+    dropAccounts(kernel, mm, vma);
     vmAreaFree(kernel, vma);
   }
 }
 
-/** zap_page_range_single: madvise(MADV_DONTNEED). */
-export function zapPageRange(kernel: Kernel, mm: MmStruct, start: number, end: number): void {
+/** zap_page_range_single: madvise(MADV_DONTNEED). With `keepCopies`, private pages stay. */
+export function zapPageRange(
+  kernel: Kernel,
+  mm: MmStruct,
+  start: number,
+  end: number,
+  keepCopies = false,
+): void {
   const { cpu } = kernel;
   cpu.run(F.zap_page_range_single, 79);
   lruAddDrain(kernel, mm);
   cpu.run(F.tlb_gather_mmu, 21);
   condResched(cpu);
-  const gather: MmuGather = { userFrames: [], tableFrames: [], flush: false };
+  const gather: MmuGather = {
+    userFrames: [],
+    hugeFrames: [],
+    tableFrames: [],
+    flush: false,
+    keepCopies,
+  };
   unmapSingle(kernel, mm, start, end, gather);
   tlbFinish(kernel, mm, gather, start, end);
 }
@@ -177,6 +220,14 @@ function unmapSingle(
   let tables = 0;
   const scan = eachTable(kernel, mm, start, end);
   for (const [at, stop] of scan) {
+    const huge = hugeEntry(memory, mm.pgd, at);
+    if (huge >= 0) {
+      if (stop - at === HUGE_BYTES) {
+        zapHuge(kernel, mm, huge, gather);
+        continue;
+      }
+      splitPmdAt(kernel, mm, at);
+    }
     tables++;
     cpu.run(F.pud_val, 3);
     cpu.runCalls(F.pmd_val, 15, 5);
@@ -224,15 +275,25 @@ function missingSpan(
   return { present: true, bytes: 2 ** 21 };
 }
 
+function zapHuge(kernel: Kernel, mm: MmStruct, pmd: number, gather: MmuGather): void {
+  const { cpu } = kernel;
+  gather.flush = true;
+  cpu.run(F.pmd_val, 3);
+  gather.hugeFrames.push(zapHugePmd(kernel, mm, pmd));
+  cpu.run(F.__tlb_remove_page_size, 10);
+  cpu.runCalls(F.__cond_resched, 12, 2);
+}
+
 function zapPte(kernel: Kernel, mm: MmStruct, entry: number, gather: MmuGather): void {
   const { cpu, memory } = kernel;
   const low = readLow(memory, entry);
   if (low === 0) return;
+  const frame = (low & Pte.FRAME) >>> PAGE_SHIFT;
+  if (gather.keepCopies && kernel.buddy.pages.kind[frame] === PageKind.ANON) return;
   cpu.write(entry);
   writeEntry(memory, entry, 0, 0);
   gather.flush = true;
   if ((low & Pte.SPECIAL) !== 0) return;
-  const frame = (low & Pte.FRAME) >>> PAGE_SHIFT;
   cpu.run(F.vm_normal_page, 24);
   cpu.runCalls(F._compound_head, 12, 2);
   pageRemoveRmap(kernel, frame);
@@ -347,13 +408,18 @@ function tlbFinish(
   end: number,
 ): void {
   const { cpu } = kernel;
-  const frames = gather.userFrames.length + gather.tableFrames.length;
+  const { userFrames, hugeFrames, tableFrames } = gather;
+  const frames = userFrames.length + hugeFrames.length + tableFrames.length;
   cpu.run(F.tlb_finish_mmu, !gather.flush ? 24 : frames > 0 ? 51 : 63);
   if (gather.flush) {
     // Freed page tables force a flush of the whole address space.
-    const whole = gather.tableFrames.length > 0;
-    flushTlbMmRange(kernel, mm, whole ? 0 : start, whole ? TASK_SIZE : end);
+    const whole = tableFrames.length > 0;
+    flushTlbMmRange(kernel, mm, whole ? 0 : start, whole ? TASK_SIZE : end, whole);
   }
   cpu.run(F.tlb_batch_pages_flush, frames === 0 ? 21 : 39);
-  if (frames > 0) releasePages(kernel, mm, gather.userFrames, gather.tableFrames);
+  if (frames === 0) return;
+  for (const frame of hugeFrames) releaseHugePage(kernel, frame);
+  if (userFrames.length + tableFrames.length > 0) {
+    releasePages(kernel, mm, userFrames, tableFrames);
+  }
 }

@@ -33,6 +33,35 @@ export function clearPage(source: PageSource, frame: number): void {
   memory.written(physical);
 }
 
+/** Zeroes `count` frames in a row, a clear_page_erms each. */
+export function clearPages(source: PageSource, frame: number, count: number): void {
+  for (let i = 0; i < count; i++) clearPage(source, frame + i);
+}
+
+/**
+ * vma_alloc_folio for 2^order frames in one block: prepared and, with init_on_alloc, zeroed frame by
+ * frame. -1 when there is no such block.
+ */
+export function allocHugePage(source: PageSource, order: number, kind: PageKind): number {
+  const { cpu, buddy } = source;
+  cpu.run(F.vma_alloc_folio, 96);
+  cpu.run(F.__get_vma_policy, 10);
+  cpu.run(F._find_first_bit, 13);
+  cpu.run(F.policy_nodemask, 15);
+  cpu.run(F.__folio_alloc, 17);
+  cpu.run(F.__alloc_pages, 105);
+  condResched(cpu);
+  cpu.run(F.should_fail_alloc_page, 3);
+  const frame = buddy.allocateBlock(order, kind);
+  const count = 2 ** order;
+  cpu.run(F.get_page_from_freelist, 210 + (frame < 0 ? 0 : 15 * count));
+  if (frame < 0) return -1;
+  cpu.writePageStruct(frame);
+  cpu.run(F.prep_transhuge_page, 6);
+  clearPages(source, frame, count);
+  return frame;
+}
+
 /** __alloc_pages for one zeroed page (init_on_alloc or __GFP_ZERO). Returns a frame or -1. */
 function allocPagesNodemask(source: PageSource, kind: PageKind): number {
   const { cpu, buddy } = source;

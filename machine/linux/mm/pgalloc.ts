@@ -2,6 +2,7 @@
  * Allocation of page tables during a fault, after Linux 6.1 mm/memory.c (__pud_alloc, __pmd_alloc,
  * __pte_alloc) and arch/x86/mm/pti.c for the second top table that PTI keeps in step.
  */
+import { assert } from '../../core/assert.ts';
 import { entryAddress, NX_HIGH, Pte, readLow, TABLE, writeEntry } from '../arch/x86/mm/pgtable.ts';
 import { PTI_USER_PGD } from '../arch/x86/mm/tlbflush.ts';
 import { F } from '../arch/x86/model/generated/function-ids.ts';
@@ -25,19 +26,26 @@ export const enum Tables {
  * path. Returns the physical address of the entry, or Tables.OUT_OF_MEMORY.
  */
 export function pteAlloc(kernel: Kernel, mm: MmStruct, address: number): number {
+  const pmd = pmdAllocEntry(kernel, mm, address);
+  if (pmd < 0) return Tables.OUT_OF_MEMORY;
+  const pteTable = nextTable(kernel, mm, pmd, ALLOCATED.pte);
+  return pteTable < 0 ? Tables.OUT_OF_MEMORY : entryAddress(pteTable, address, 12);
+}
+
+/** The second-level entry for a user address, likewise. */
+export function pmdAllocEntry(kernel: Kernel, mm: MmStruct, address: number): number {
   const p4d = entryAddress(mm.pgd, address, 39);
   const pudTable = nextTable(kernel, mm, p4d, ALLOCATED.pud);
   if (pudTable < 0) return Tables.OUT_OF_MEMORY;
   const pmdTable = nextTable(kernel, mm, entryAddress(pudTable, address, 30), ALLOCATED.pmd);
-  if (pmdTable < 0) return Tables.OUT_OF_MEMORY;
-  const pteTable = nextTable(kernel, mm, entryAddress(pmdTable, address, 21), ALLOCATED.pte);
-  return pteTable < 0 ? Tables.OUT_OF_MEMORY : entryAddress(pteTable, address, 12);
+  return pmdTable < 0 ? Tables.OUT_OF_MEMORY : entryAddress(pmdTable, address, 21);
 }
 
 function nextTable(kernel: Kernel, mm: MmStruct, entry: number, level: number): number {
   const { cpu, memory } = kernel;
   cpu.read(entry);
   const low = readLow(memory, entry);
+  assert((low & Pte.LARGE) === 0, 'a huge page is split before small ones are mapped there');
   if ((low & Pte.PRESENT) !== 0) return (low & Pte.FRAME) >>> 0;
   const table = ALLOCATORS[level - 1](kernel, mm, entry);
   if (table >= 0) mm.tables++;

@@ -83,7 +83,7 @@ const UNDO_RANGE: Steps = [
 ];
 
 export function emptyFile(path: string): MappedFile {
-  return { path, size: 0, bytes: new Uint8Array(), pages: new Map(), mapped: false };
+  return { path, size: 0, bytes: new Uint8Array(), pages: new Map(), mappings: 0 };
 }
 
 /** Levels of nodes above the pages of a file of `size` bytes: a single first page needs none. */
@@ -174,27 +174,15 @@ export function dropPages(kernel: Kernel, file: MappedFile, index: number): void
     if (page < index) continue;
     file.pages.delete(page);
     if (pages.put(frame)) frames.push(frame);
-    // Mapped still: it belongs to those who map it alone.
-    else pages.kind[frame] = PageKind.ANON;
   }
   runSteps(kernel.cpu, UNDO_RANGE);
   if (frames.length > 0) freeUnrefPageList(kernel, frames);
 }
 
-/** shmem_truncate: the new size; what lies beyond is gone, the rest of the last page is zero. */
-export function resizeFile(kernel: Kernel, file: MappedFile, size: number): void {
-  if (size < file.size) {
-    const kept = Math.ceil(size / PAGE_BYTES);
-    file.bytes = file.bytes.subarray(0, size);
-    dropPages(kernel, file, kept);
-    const inPage = size % PAGE_BYTES;
-    const last = inPage === 0 ? undefined : file.pages.get(kept - 1);
-    if (last !== undefined) {
-      const physical = last << PAGE_SHIFT;
-      kernel.memory.bytes.fill(0, physical + inPage, physical + PAGE_BYTES);
-    }
-  }
-  file.size = size;
+/** Every page that waits for a frame gets one: from here on the frames are all there is. */
+export function adoptBytes(kernel: Kernel, file: MappedFile): void {
+  for (let at = 0; at * PAGE_BYTES < file.bytes.length; at++) framedPage(kernel, file, at);
+  file.bytes = new Uint8Array();
 }
 
 /** Reads bytes of a file for the kernel's own use (exec, tests), untimed. */

@@ -28,6 +28,7 @@ export class KmemCaches {
   /** kmalloc: eventfd, eventpoll, pipe_inode_info, the ring of pipe buffers. */
   readonly kmalloc96 = new KmemCache('kmalloc-96', 96, 21);
   readonly kmalloc192 = new KmemCache('kmalloc-192', 192, 22);
+  readonly ioKiocb = new KmemCache('io_kiocb', 224, 24);
   readonly kmalloc1k = new KmemCache('kmalloc-1k', 1024, 23);
 
   get all(): readonly KmemCache[] {

@@ -11,6 +11,7 @@ import { rcuReadLock, rcuReadUnlock } from '../kernel/rcu/tree_plugin.ts';
 import { condResched } from '../kernel/sched/cond_resched.ts';
 import { listAddValid, listDelEntryValid } from '../lib/list_debug.ts';
 import { countMemcgEvents, modLruvecState } from './memcontrol.ts';
+import { PageKind } from './mem_map.ts';
 import { freeUnrefPageList } from './page_alloc.ts';
 
 /** Pages that a CPU gathers before it moves them to the LRU lists (PAGEVEC_SIZE). */
@@ -53,6 +54,45 @@ function moveBatch(kernel: Kernel, pages: number): void {
   cpu.run(F.release_pages, 41 + 20 * pages);
   cpu.run(F.__mem_cgroup_uncharge_list, 22);
   freeUnrefPageList(kernel, []);
+}
+
+/** A huge page loses one hold in each of its frames; destroy_large_folio when it was the last in all. */
+export function releaseHugePage(kernel: Kernel, first: number): void {
+  const { cpu, buddy, vm } = kernel;
+  const { pages } = buddy;
+  const PAGES = 512;
+  const ORDER = 9;
+  if (pages.kind[first] === PageKind.HUGETLB) {
+    // The pool keeps its own hold.
+    for (let i = 0; i < PAGES; i++) pages.put(first + i);
+    if (pages.maps[first] === 0 && pages.refs[first] === 1 && !vm.sharedHuge.has(first)) {
+      vm.hugePool.push(first);
+    }
+    return;
+  }
+  const last: number[] = [];
+  for (let i = 0; i < PAGES; i++) if (pages.put(first + i)) last.push(first + i);
+  cpu.run(F.release_pages, 130);
+  if (last.length < PAGES) {
+    for (const frame of last) buddy.freePage(frame);
+    return;
+  }
+  cpu.run(F.__page_cache_release, 98);
+  lockLruvec(kernel);
+  modLruvecState(cpu);
+  spinUnlockIrqrestore(cpu);
+  cpu.run(F.destroy_large_folio, 4);
+  cpu.run(F.free_transhuge_page, 42);
+  cpu.run(F.free_compound_page, 22);
+  cpu.run(F.__mem_cgroup_uncharge, 31);
+  cpu.run(F.uncharge_folio, 46);
+  cpu.run(F.uncharge_batch, 34);
+  countMemcgEvents(cpu);
+  cpu.run(F.free_unref_page, 88);
+  // Every struct page of the block is looked at.
+  cpu.run(F.free_pcp_prepare, 51 + 21 * PAGES);
+  cpu.run(F.free_unref_page_commit, 65);
+  buddy.freeBlock(first, ORDER);
 }
 
 /**

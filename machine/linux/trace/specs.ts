@@ -178,6 +178,22 @@ export const IRQ_HANDLER: TableSpec = {
   ],
 };
 
+export const TLB_FLUSH: TableSpec = {
+  name: 'tlb_flush',
+  comment: 'One row for each flush of translations of user addresses.',
+  default: false,
+  columns: [
+    ...COMMON,
+    {
+      name: 'reason',
+      type: 'u8',
+      comment:
+        '0 task switch, 1 asked for by another CPU, 2 pages of this CPU, 3 all of this CPU, 4 asks other CPUs.',
+    },
+    { name: 'pages', type: 'i32', comment: 'Pages flushed; -1 is everything.' },
+  ],
+};
+
 /** Tables that the kernel can fill now. */
 export const KERNEL_TABLES: readonly TableSpec[] = [
   SYSCALLS,
@@ -189,6 +205,7 @@ export const KERNEL_TABLES: readonly TableSpec[] = [
   SCHED_PROCESS_FORK,
   SCHED_PROCESS_WAIT,
   IRQ_HANDLER,
+  TLB_FLUSH,
 ];
 
 /** Tables whose events the model does not produce yet, declared so that their names are settled. */

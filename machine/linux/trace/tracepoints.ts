@@ -11,4 +11,5 @@ export interface Tracepoints {
   readonly schedProcessFork: EventTable | null;
   readonly schedProcessWait: EventTable | null;
   readonly irqHandler: EventTable | null;
+  readonly tlbFlush: EventTable | null;
 }

@@ -160,6 +160,7 @@ export class InterpreterExecutor implements Executor {
       encodeBlock(machine.linear.data, this.code, block, {
         record: machine.record,
         ticks: this.timer.time(block).ticks,
+        resolveTicks: 0,
         threshold: THRESHOLD_NEVER,
       });
       this.core.interpret(machine.block, this.code);

@@ -41,7 +41,7 @@ export class TranslatorExecutor implements Executor {
     const regions = addresses.map((address) => {
       const ir = blockAt(machine, address);
       const { ticks } = this.timer.time(ir);
-      const block: TimedBlock = { ir, baseTicks: ticks, record: machine.record };
+      const block: TimedBlock = { ir, baseTicks: ticks, resolveTicks: 0, record: machine.record };
       return { blocks: [block], enteredFlag: this.flag };
     });
     const slot = this.compiler.compile(regions);

@@ -53,8 +53,9 @@ const call: Lifter = (emit, instruction) => {
   const top = emit.withConstant(Op.Sub, Width.W64, emit.getRegister(RSP), 8);
   emit.store(Width.W64, top, emit.constant(nextAddress(instruction)));
   emit.setRegister(RSP, top);
-  if (direct) emit.effect(Op.Jump, Width.W64, NONE, NONE, NONE, target.address);
-  else emit.effect(Op.JumpIndirect, Width.W64, address, NONE, NONE, BigInt(JumpKind.CALL));
+  const after = nextAddress(instruction);
+  if (direct) emit.effect(Op.Jump, Width.W64, NONE, NONE, NONE, target.address, after);
+  else emit.effect(Op.JumpIndirect, Width.W64, address, NONE, NONE, BigInt(JumpKind.CALL), after);
 };
 
 const ret: Lifter = (emit, instruction) => {

@@ -1,5 +1,6 @@
 /** Inodes, directory entries, open files and what they can do, after Linux 6.1 include/linux/fs.h and dcache.h. */
 import type { Kernel } from '../../init/kernel.ts';
+import type { WaitQueueHead } from '../../kernel/sched/wait.ts';
 import type { IovIter } from '../../lib/iov_iter.ts';
 import type { MappedFile } from './mm_types.ts';
 import type { Sleeping } from './sched.ts';
@@ -104,13 +105,15 @@ export interface FileOperations {
   /** Size for SEEK_END; absent: not seekable, or always at 0. */
   readonly size?: (file: FileStruct) => number;
   readonly ioctl?: (kernel: Kernel, file: FileStruct, command: number, arg: number) => number;
+  /** What mmap maps at `offset` (bytes) beside the contents, or -errno. */
+  readonly mmap?: (file: FileStruct, offset: number, length: number) => MappedFile | number;
   readonly open?: (kernel: Kernel, file: FileStruct) => IoResult;
   readonly release?: (kernel: Kernel, file: FileStruct) => void;
 }
 
 /** poll_table_struct: called with each wait queue that the file may wake. */
 export interface PollTable {
-  readonly queue: (kernel: Kernel, file: FileStruct, head: unknown) => void;
+  readonly queue: (kernel: Kernel, file: FileStruct, head: WaitQueueHead) => void;
 }
 
 /** struct file */

@@ -1,4 +1,6 @@
 /** Address spaces, after Linux 6.1 include/linux/mm_types.h and mm.h. */
+import type { Kernel } from '../../init/kernel.ts';
+
 /** vm_flags */
 export const enum Vm {
   NONE = 0,
@@ -38,10 +40,12 @@ export interface MappedFile {
   size: number;
   /** Contents of pages that have no frame yet; what lies beyond is a hole. */
   bytes: Uint8Array;
-  /** Frame of each cached page, by page index. */
+  /** Frame of each cached page, by page index. The cache holds each of them. */
   readonly pages: Map<number, number>;
-  /** It has been mapped: frames may be in page tables, and stay when the file is gone. */
-  mapped: boolean;
+  /** i_mmap: mappings of it, in every address space. */
+  mappings: number;
+  /** Called when the last mapping of a file goes that nothing else keeps (shared memory). */
+  unmapped?: (kernel: Kernel) => void;
 }
 
 /** A mapping of frames that belong to the kernel (vDSO, vvar). */
@@ -133,12 +137,22 @@ export interface MmStruct {
   argEnd: number;
   envStart: number;
   envEnd: number;
-  /** Pages. */
+  /** Pages: all, private writable ones (RLIMIT_DATA), locked ones. */
   totalVm: number;
+  dataVm: number;
+  lockedVm: number;
+  /** Vm.LOCKED and Vm.LOCKONFAULT of mappings to come (mlockall(MCL_FUTURE)). */
+  defaultFlags: number;
+  /** Huge pages of private mappings that are promised but not touched, by address. */
+  readonly hugeReserves: Set<number>;
+  /** Commands that membarrier was registered for, as bits of its MEMBARRIER_CMD_ numbers. */
+  membarriers: number;
   rss: number;
   rssMax: number;
   /** Page tables in use, the top one excluded. */
   tables: number;
+  /** Frames of tables that are kept for splitting huge pages, one for each. */
+  readonly deposits: number[];
   /** Bumped whenever an entry changes or goes: cached translations are void. */
   generation: number;
   /** Frames waiting in the LRU batch, which the next drain moves. */

@@ -2,7 +2,7 @@
 import type { Ticks } from '../../../core/units.ts';
 import type { Registers } from '../../arch/x86/model/registers.ts';
 import type { Kernel } from '../../init/kernel.ts';
-import type { Limit } from '../../kernel/rlimit.ts';
+import type { Limit } from './resource.ts';
 import type { WaitQueueHead } from '../../kernel/sched/wait.ts';
 import type { FilesStruct, FsStruct } from './fs.ts';
 import type { MmStruct } from './mm_types.ts';

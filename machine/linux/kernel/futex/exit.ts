@@ -1,12 +1,12 @@
 /**
  * What the end of a thread does to futexes, after Linux 6.1 kernel/futex/core.c (exit_robust_list,
- * handle_futex_death) and kernel/fork.c (mm_release). Omits: compat lists, PI state of robust locks.
+ * handle_futex_death) and kernel/fork.c (mm_release). Omits: compat lists, PI state of robust locks, and the wake-ups: no task
+ * sleeps on a futex yet.
  */
 import { getUser, putUser, readUserBytes } from '../../arch/x86/lib/usercopy.ts';
 import { F } from '../../arch/x86/model/generated/function-ids.ts';
 import type { Task } from '../../include/linux/sched.ts';
 import type { Kernel } from '../../init/kernel.ts';
-import { futexWakeAddress } from './wake-address.ts';
 
 const FUTEX_TID_MASK = 0x3fffffff;
 const FUTEX_OWNER_DIED = 0x40000000;
@@ -69,18 +69,15 @@ function handleDeath(
   const pi = (entry & PI_BIT) !== 0n;
   // It died between clearing the word and waking: the wake-up would be lost.
   if (isPending && !pi && value === 0) {
-    futexWakeAddress(kernel, address, 1);
     return true;
   }
   if ((value & FUTEX_TID_MASK) !== task.pid) return true;
   const dead = ((value & FUTEX_WAITERS) | FUTEX_OWNER_DIED) >>> 0;
   if (putUser(kernel, address, new Uint8Array(Uint32Array.of(dead).buffer)) < 0) return false;
-  if (!pi && (value & FUTEX_WAITERS) !== 0) futexWakeAddress(kernel, address, 1);
   return true;
 }
 
-/** mm_release's part of CLONE_CHILD_CLEARTID: the word becomes 0, and one waiter is woken. */
+/** mm_release's part of CLONE_CHILD_CLEARTID: the word becomes 0. */
 export function wakeClearedTid(kernel: Kernel, address: number): void {
   putUser(kernel, address, new Uint8Array(4));
-  futexWakeAddress(kernel, address, 1);
 }

@@ -25,6 +25,16 @@ export function ticksFromNs(kernel: Kernel, ns: number): Ticks {
   return Math.ceil((ns * kernel.coreMHz * 64) / 1000);
 }
 
+/**
+ * cpu_relax of kernel code that polls for what other CPUs do: they act up to this moment. The task
+ * keeps its CPU unless something else must run.
+ */
+export function* relax(kernel: Kernel): Sleeping<undefined> {
+  thisRq(kernel).relaxing = true;
+  yield;
+  return undefined;
+}
+
 /** Takes the current task off the CPU unless its state is R; returns when it runs again. */
 export function* schedule(kernel: Kernel): Sleeping<undefined> {
   kernel.cpu.run(F.schedule, 21);

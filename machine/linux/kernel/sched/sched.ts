@@ -21,6 +21,8 @@ export interface Rq {
   activeMm: MmStruct | null;
   /** TIF_NEED_RESCHED of the running task. */
   needResched: boolean;
+  /** The running task polls: it stays, but others act first. */
+  relaxing: boolean;
   /** Runnable tasks, the running one included, the idle task not. */
   nrRunning: number;
   /** The next periodic tick, or null while it is stopped. */

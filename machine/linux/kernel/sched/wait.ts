@@ -62,6 +62,13 @@ export function wakeUp(kernel: Kernel, head: WaitQueueHead, exclusive = 1): numb
   return woken;
 }
 
+/** __wake_up_sync_key: as wakeUp, by a waker that is about to sleep or has done its part. */
+export function wakeUpSync(kernel: Kernel, head: WaitQueueHead, exclusive = 1): number {
+  kernel.cpu.run(F.__wake_up_sync_key, 7);
+  kernel.cpu.run(F.__wake_up_common_lock, 52);
+  return wakeUp(kernel, head, exclusive);
+}
+
 /**
  * wait_event_interruptible: sleeps until `condition` holds. Returns 0, or -ERESTARTSYS when a signal
  * came first, or -ETIME (-62) when `timeoutNs` passed.

@@ -2,7 +2,8 @@
 import { Ledger } from '../../../../machine/core/ledger/ledger.ts';
 import { Assembler } from '../../../../machine/hardware/cpu/assembler.ts';
 import { Processor, type ExecutorTier } from '../../../../machine/hardware/cpu/dispatch.ts';
-import { BlockTimer } from '../../../../machine/hardware/cpu/timing.ts';
+import type { PredictorSpec } from '../../../../machine/hardware/cpu/predictor.ts';
+import { BlockTimer, type CoreTiming } from '../../../../machine/hardware/cpu/timing.ts';
 import { SIMPLE } from '../../../../machine/board/simple.ts';
 import { Cpu } from '../../../../machine/hardware/layout.ts';
 import { LinearCpuState } from '../../../../machine/hardware/memory/cpu-state.ts';
@@ -13,6 +14,13 @@ import { CODE, GuestMachine, snapshotState, STACK_TOP } from './rig.ts';
 const HEAP_FRAME = 4 << 20;
 const USER_DATA = 0x8000_0000_0000_0007n;
 
+const SMALL_PREDICTOR: PredictorSpec = {
+  historyEntries: 1 << 10,
+  targetEntries: 1 << 4,
+  returnStackEntries: 8,
+  refillTicks: 1000,
+};
+
 export interface ProcessorRigOptions {
   readonly tier: ExecutorTier;
   readonly filter?: boolean;
@@ -20,6 +28,10 @@ export interface ProcessorRigOptions {
   readonly geometry?: MemoryGeometry;
   readonly cpus?: number;
   readonly codeBytes?: number;
+  /** Times the blocks; the teaching core when absent. */
+  readonly core?: CoreTiming;
+  /** A small one when absent, so that its tables overflow. */
+  readonly predictor?: PredictorSpec;
 }
 
 export class ProcessorRig {
@@ -35,11 +47,12 @@ export class ProcessorRig {
     for (let at = 0; at < heapBytes; at += 4096) {
       this.machine.map(HEAP + BigInt(at), HEAP_FRAME + at, USER_DATA);
     }
-    const timer = new BlockTimer(SIMPLE.core);
+    const timer = new BlockTimer(options.core ?? SIMPLE.core);
     this.processor = new Processor(this.machine.linear, this.machine.hierarchy, {
       tier: options.tier,
       filter,
       timing: (block) => timer.time(block),
+      predictor: options.predictor ?? SMALL_PREDICTOR,
       ...(options.codeBytes === undefined ? {} : { codeBytes: options.codeBytes }),
     });
     this.ledger = new Ledger(options.cpus ?? 1);
@@ -88,6 +101,8 @@ export class ProcessorRig {
       counts: [...this.processor.instructionCounts()].sort(([a], [b]) => Number(a - b)),
       instructions: this.processor.instructions,
       counters: { ...this.machine.hierarchy.counters(0), slowCalls: 0 },
+      branchMisses: this.processor.branchMisses(0),
+      history: this.machine.get64(Cpu.BRANCH_HISTORY),
       limit: this.machine.get64(Cpu.LIMIT),
     };
   }

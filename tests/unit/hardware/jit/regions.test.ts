@@ -97,7 +97,12 @@ describe('random graphs of blocks', () => {
     const numbers = fc.array(fc.integer(), { minLength: 60, maxLength: 120 });
     fc.assert(
       fc.property(numbers, fc.integer({ min: 1, max: 12 }), (drawn, n) => {
-        const blocks = randomGraph(drawn, n).map((ir) => ({ ir, baseTicks: 0, record: 0 }));
+        const blocks = randomGraph(drawn, n).map((ir) => ({
+          ir,
+          baseTicks: 0,
+          resolveTicks: 0,
+          record: 0,
+        }));
         const byAddress = new Map(blocks.map((block) => [block.ir.address, block]));
         const region = formRegion(blocks[0], {
           block: (at) => byAddress.get(at),

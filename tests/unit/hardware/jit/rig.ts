@@ -246,6 +246,7 @@ export class BlockRig {
       encodeBlock(machine.linear.data, at, block, {
         record,
         ticks: TICKS * (i + 1),
+        resolveTicks: 0,
         threshold: 0x7fffffff,
       });
       this.table.insert(block.address, at);
@@ -263,6 +264,7 @@ export class BlockRig {
     const timed = blocks.map((ir, i) => ({
       ir,
       baseTicks: TICKS * (i + 1),
+      resolveTicks: 0,
       record: this.recordAt + i * BlockRecord.BYTES,
     }));
     // Edges that a region cannot contain leave it; every block can be entered on its own.

@@ -50,12 +50,15 @@ export function writeEntry(memory: PhysicalMemory, entry: number, low: number, h
   memory.words[(entry >>> 2) + 1] = high;
 }
 
-/** Physical address of the last-level entry for a user address, or -1 where a table is missing. */
+/**
+ * Physical address of the last-level entry for a user address, or -1 where a table is missing or a
+ * huge page is mapped (mm/huge_memory.ts).
+ */
 export function findPte(memory: PhysicalMemory, pgd: number, address: number): number {
   let table = pgd;
   for (let level = 0; level < 3; level++) {
     const low = readLow(memory, entryAddress(table, address, LEVEL_SHIFTS[level]));
-    if ((low & Pte.PRESENT) === 0) return -1;
+    if ((low & (Pte.PRESENT | Pte.LARGE)) !== Pte.PRESENT) return -1;
     table = (low & Pte.FRAME) >>> 0;
   }
   return entryAddress(table, address, 12);

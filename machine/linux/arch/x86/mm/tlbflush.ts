@@ -1,7 +1,7 @@
 /**
  * Address spaces on a CPU: CR3, PCIDs, TLB flushes; after Linux 6.1 arch/x86/mm/tlb.c and the CR3
  * switching of arch/x86/entry/calling.h. With PTI an address space has two top tables, the kernel's
- * and, 4 KiB above, the user's, and two PCIDs. Omits: lazy TLB, shootdown to other CPUs.
+ * and, 4 KiB above, the user's, and two PCIDs. Flushes on other CPUs are in tlb.ts.
  */
 import { Cause } from '../../../../core/ledger/cause.ts';
 import type { Task } from '../../../include/linux/sched.ts';
@@ -9,7 +9,9 @@ import type { MmStruct } from '../../../include/linux/mm_types.ts';
 import type { Kernel } from '../../../init/kernel.ts';
 import type { Rq } from '../../../kernel/sched/sched.ts';
 import { PerCpu } from '../model/address-map.ts';
+import { TlbFlushReason, traceTlbFlush } from '../../../trace/tlb.ts';
 import { F } from '../model/generated/function-ids.ts';
+import { chargeFlush, dropEntries, FLUSH_ALL, shootDown } from './tlb.ts';
 
 /** Bit 11 of the PCID names the user's half (X86_CR3_PTI_PCID_USER_BIT). */
 export const PTI_USER_PCID = 0x800;
@@ -18,37 +20,75 @@ export const PTI_USER_PGD = 4096;
 /** tlb_single_page_flush_ceiling: more pages than this flush the whole address space. */
 const FLUSH_CEILING = 33;
 
-const kernelPcid = (kernel: Kernel, mm: MmStruct): number => (kernel.config.pcid ? mm.asid : 0);
+const kernelPcid = ({ config, cpu }: Kernel): number => (config.pcid ? cpu.tlb.pcid : 0);
 
-const userPcid = (kernel: Kernel, mm: MmStruct): number =>
-  kernel.config.pcid ? mm.asid | (kernel.config.pti ? PTI_USER_PCID : 0) : 0;
+const userPcid = ({ config, cpu }: Kernel): number =>
+  config.pcid ? cpu.tlb.pcid | (config.pti ? PTI_USER_PCID : 0) : 0;
 
 /** Loads the address space without a charge: at boot, exec and exit. */
 export function loadAddressSpace(kernel: Kernel, mm: MmStruct | null): void {
-  const { hardware } = kernel.cpu;
-  kernel.rqs[kernel.cpu.number].activeMm = mm;
-  if (mm === null) hardware.loadCr3(kernel.swapperPgd, 0, false, 'both');
-  else hardware.loadCr3(mm.pgd, kernelPcid(kernel, mm), false, 'both');
+  const { hardware, tlb, number } = kernel.cpu;
+  kernel.rqs[number].activeMm = mm;
+  tlb.lazy = false;
+  if (mm === null) {
+    hardware.loadCr3(kernel.swapperPgd, 0, false, 'both');
+    return;
+  }
+  tlb.choose(mm);
+  hardware.loadCr3(mm.pgd, kernelPcid(kernel), false, 'both');
+  if (kernel.config.pcid && kernel.config.pti) hardware.invalidateSpace(userPcid(kernel));
 }
 
-/** switch_mm_irqs_off: the address space of `next`; a kernel thread keeps its predecessor's. */
+/**
+ * switch_mm_irqs_off: the address space of `next`. A kernel thread keeps its predecessor's
+ * (enter_lazy_tlb), whose translations then may be out of date when a task comes back to it.
+ */
 export function switchMm(kernel: Kernel, rq: Rq, next: Task): void {
-  const { cpu } = kernel;
+  const { cpu, config } = kernel;
+  const { tlb } = cpu;
   const { mm } = next;
-  if (mm === null || mm === rq.activeMm) return;
+  if (mm === null) {
+    cpu.run(F.enter_lazy_tlb, 5);
+    tlb.lazy = true;
+    return;
+  }
+  const wasLazy = tlb.lazy;
+  tlb.lazy = false;
+  if (mm === rq.activeMm) {
+    if (!wasLazy) return;
+    cpu.run(F.switch_mm_irqs_off, 38);
+    cpu.read(mm.address + 128);
+    if (!tlb.isBehind(mm)) return;
+    tlb.caughtUp(mm);
+    reload(kernel, mm, false);
+    return;
+  }
   rq.activeMm = mm;
-  cpu.run(F.switch_mm_irqs_off, 38);
+  cpu.run(F.switch_mm_irqs_off, 61);
   cpu.write(mm.address + 128);
   cpu.writePerCpu(PerCpu.CR3_STATE);
-  cpu.charge(Cause.TRANSITION, cpu.ticks.cr3Write);
-  cpu.hardware.loadCr3(mm.pgd, kernelPcid(kernel, mm), kernel.config.pcid, 'both');
+  cpu.run(F.load_new_mm_cr3, 27);
+  cpu.run(F.invalidate_user_asid, 2);
+  cpu.run(F.cr4_update_irqsoff, 9);
+  cpu.run(F.switch_ldt, 11);
+  reload(kernel, mm, tlb.choose(mm) && config.pcid);
+}
+
+/** load_new_mm_cr3; `keep` what the PCID holds already. */
+function reload(kernel: Kernel, mm: MmStruct, keep: boolean): void {
+  const { cpu, config } = kernel;
+  cpu.charge(Cause.TRANSITION, keep ? cpu.ticks.cr3WriteNoFlush : cpu.ticks.cr3Write);
+  cpu.hardware.loadCr3(mm.pgd, kernelPcid(kernel), keep, 'both');
+  if (keep) return;
+  if (config.pcid && config.pti) cpu.hardware.invalidateSpace(userPcid(kernel));
+  traceTlbFlush(kernel, TlbFlushReason.ON_TASK_SWITCH, FLUSH_ALL);
 }
 
 /** The first way to user mode after exec, without a charge. */
 export function loadUserSpace(kernel: Kernel, mm: MmStruct): void {
   const { config, cpu } = kernel;
   if (config.pti) {
-    cpu.hardware.loadCr3(mm.pgd + PTI_USER_PGD, userPcid(kernel, mm), config.pcid, 'user');
+    cpu.hardware.loadCr3(mm.pgd + PTI_USER_PGD, userPcid(kernel), config.pcid, 'user');
   }
 }
 
@@ -57,7 +97,7 @@ export function loadUserSpace(kernel: Kernel, mm: MmStruct): void {
  * entry code runs its first lines on the user's table, through text that both tables map.
  */
 export function loadKernelCr3(kernel: Kernel, mm: MmStruct): void {
-  kernel.cpu.hardware.loadCr3(mm.pgd, kernelPcid(kernel, mm), kernel.config.pcid, 'kernel');
+  kernel.cpu.hardware.loadCr3(mm.pgd, kernelPcid(kernel), kernel.config.pcid, 'kernel');
 }
 
 /** What that switch costs the function that runs. */
@@ -72,42 +112,31 @@ export function switchToUserCr3(kernel: Kernel, mm: MmStruct): void {
   cpu.chargeInstructions(Cause.MITIGATION_PTI, config.pcid ? 12 : 5);
   cpu.readPerCpu(PerCpu.CR3_STATE);
   cpu.charge(Cause.MITIGATION_PTI, config.pcid ? cpu.ticks.cr3WriteNoFlush : cpu.ticks.cr3Write);
-  cpu.hardware.loadCr3(mm.pgd + PTI_USER_PGD, userPcid(kernel, mm), config.pcid, 'user');
+  cpu.hardware.loadCr3(mm.pgd + PTI_USER_PGD, userPcid(kernel), config.pcid, 'user');
 }
 
-/** flush_tlb_mm_range on the only CPU that runs the address space. */
-export function flushTlbMmRange(kernel: Kernel, mm: MmStruct, start: number, end: number): void {
-  const { cpu } = kernel;
+/** flush_tlb_mm_range: here, and on the other CPUs that have the address space. */
+export function flushTlbMmRange(
+  kernel: Kernel,
+  mm: MmStruct,
+  start: number,
+  end: number,
+  freedTables = false,
+): void {
+  const { cpu, rqs } = kernel;
   mm.generation++;
   cpu.run(F.flush_tlb_mm_range, 72);
   cpu.write(mm.address + 128);
   cpu.writePerCpu(PerCpu.CR3_STATE);
   cpu.runCalls(F._find_next_bit, 21, 2);
-  const pages = (end - start) / 4096;
-  if (pages > FLUSH_CEILING) flushAll(kernel, mm);
-  else flushPages(kernel, mm, start, pages);
-}
-
-function flushAll(kernel: Kernel, mm: MmStruct): void {
-  const { cpu, config } = kernel;
-  cpu.run(F.flush_tlb_func, 58);
-  cpu.run(F.native_flush_tlb_local, 10);
-  cpu.charge(Cause.TRANSITION, cpu.ticks.cr3Write);
-  cpu.run(F.invalidate_user_asid, 2);
-  cpu.hardware.invalidateSpace(kernelPcid(kernel, mm));
-  if (config.pti) cpu.hardware.invalidateSpace(userPcid(kernel, mm));
-}
-
-function flushPages(kernel: Kernel, mm: MmStruct, start: number, pages: number): void {
-  const { cpu, config } = kernel;
-  cpu.run(F.flush_tlb_func, 76 + 5 * pages);
-  cpu.runCalls(F.native_flush_tlb_one_user, 16 * pages, pages);
-  cpu.charge(Cause.TRANSITION, pages * cpu.ticks.invlpg);
-  for (let i = 0; i < pages; i++) {
-    const address = start + i * 4096;
-    const low = address >>> 0;
-    const high = Math.floor(address / 2 ** 32);
-    cpu.hardware.invalidatePage(low, high, kernelPcid(kernel, mm));
-    if (config.pti) cpu.hardware.invalidatePage(low, high, userPcid(kernel, mm));
-  }
+  const count = (end - start) / 4096;
+  const range = { start, pages: count > FLUSH_CEILING ? FLUSH_ALL : count };
+  shootDown(kernel, mm, range, freedTables);
+  if (rqs[cpu.number].activeMm !== mm) return;
+  chargeFlush(cpu, range);
+  dropEntries(kernel, cpu, range);
+  cpu.tlb.caughtUp(mm);
+  const all = range.pages === FLUSH_ALL;
+  const reason = all ? TlbFlushReason.LOCAL_MM_SHOOTDOWN : TlbFlushReason.LOCAL_SHOOTDOWN;
+  traceTlbFlush(kernel, reason, range.pages);
 }

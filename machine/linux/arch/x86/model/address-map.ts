@@ -22,6 +22,8 @@ export const enum High {
 export const enum Low {
   TEXT = 0x81000000,
   DATA = 0x82000000,
+  /** Data that functions have to themselves. */
+  FUNCTION_DATA = 0x82400000,
   IMAGE_END = 0x83000000,
   STACKS = 0,
   ENTRY_AREA = 0,

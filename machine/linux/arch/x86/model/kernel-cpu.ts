@@ -15,6 +15,7 @@ import type { Ticks } from '../../../../core/units.ts';
 import { BlockRecord, Stall } from '../../../../hardware/layout.ts';
 import type { KernelAccess, RecordAddress } from '../../../../hardware/processor.ts';
 import type { PerCpu } from './address-map.ts';
+import { TlbState } from '../mm/tlb.ts';
 import { FunctionAccounts } from './function-accounts.ts';
 import { High, PAGE_STRUCT_BYTES } from './address-map.ts';
 import { F } from './generated/function-ids.ts';
@@ -66,6 +67,8 @@ export class KernelCpu {
   readonly ticks: KernelTicks;
   readonly perCpu: number;
   readonly registers: Registers;
+  /** Which address spaces its TLB may hold. */
+  readonly tlb = new TlbState();
   /** Low half of the top of the current task's kernel stack. */
   stackTop = 0;
   /** Ticks since the kernel was entered; not in the CPU's clock yet. */
@@ -209,6 +212,11 @@ export class KernelCpu {
     const end = line + text.linesOf(fn, instructions) * LINE_BYTES;
     for (; line < end; line += LINE_BYTES) {
       const stall = access.fetch(line, High.IMAGE, record);
+      if (stall !== 0) elapsed += served(stall);
+    }
+    let data = text.dataStart[fn];
+    for (let own = text.dataLines[fn]; own > 0; own--, data += LINE_BYTES) {
+      const stall = access.read(data, High.IMAGE, record);
       if (stall !== 0) elapsed += served(stall);
     }
     this.elapsed += elapsed;

@@ -5,10 +5,21 @@
 import type { SymbolTable } from '../../../../core/ledger/symbols.ts';
 import { Low } from './address-map.ts';
 import { F } from './generated/function-ids.ts';
+import { OWN_DATA_LINES } from './generated/function-data.ts';
 import { FUNCTIONS } from './generated/function-table.ts';
 
 const LINE_BYTES = 64;
 const ALIGN = 16;
+
+let densities: ReadonlyMap<string, number> | undefined;
+
+/** Conditional branches for each instruction of the function `name`; 0 for names outside the kernel. */
+export function branchDensity(name: string): number {
+  densities ??= new Map(
+    FUNCTIONS.map(([each, , , instructions, branches]) => [each, branches / instructions]),
+  );
+  return densities.get(name) ?? 0;
+}
 
 export class KernelText {
   /** Low half of the line where each function starts. */
@@ -26,7 +37,8 @@ export class KernelText {
 
   constructor(private readonly symbols: SymbolTable) {
     let address = Low.TEXT;
-    FUNCTIONS.forEach(([, bytes, lines, instructions, branches, tail], fn) => {
+    let data = Low.FUNCTION_DATA;
+    FUNCTIONS.forEach(([name, bytes, lines, instructions, branches, tail], fn) => {
       this.start[fn] = address & -LINE_BYTES;
       this.returns[fn] = tail === true ? 0 : 1;
       const last = (address + bytes - 1) & -LINE_BYTES;
@@ -34,10 +46,18 @@ export class KernelText {
       this.density[fn] = Math.round((256 * lines) / Math.max(1, instructions));
       this.branches[fn] = branches / Math.max(1, instructions);
       this.address[fn] = address;
+      const own = OWN_DATA_LINES[name] ?? 0;
+      this.dataStart[fn] = data | 0;
+      this.dataLines[fn] = own;
+      data += own * LINE_BYTES;
       address = (address + bytes + ALIGN - 1) & -ALIGN;
       address >>>= 0;
     });
   }
+
+  /** Low half of the first of a function's own data lines in High.IMAGE, and how many they are. */
+  readonly dataStart = new Int32Array(F.COUNT);
+  readonly dataLines = new Uint8Array(F.COUNT);
 
   /** Index of `fn` in the run's symbol table, which holds the functions that ran. */
   symbolOf(fn: F): number {

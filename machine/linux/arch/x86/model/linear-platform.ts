@@ -1,6 +1,6 @@
 /** Ours, not Linux's: the Platform over the machine's linear memory and memory hierarchy. */
 import { BlockRecord, CodePage, Header, Region } from '../../../../hardware/layout.ts';
-import type { CpuState, ExecutionContext } from '../../../../hardware/processor.ts';
+import type { CpuState, ExecutionContext, KernelAccess } from '../../../../hardware/processor.ts';
 import { type MemoryHierarchy, SpaceUse } from '../../../../hardware/memory/hierarchy.ts';
 import type { LinearMemory } from '../../../../hardware/memory/linear-memory.ts';
 import { TlbFlush } from '../../../../hardware/memory/model-layout.ts';
@@ -22,13 +22,20 @@ export interface LinearPlatformParts {
   readonly context: ExecutionContext;
   /** Books what user code has run into the ledger. */
   readonly harvestUser: () => void;
+  /** For validation: told of every data access of the kernel. */
+  readonly onData?: ((low: number, high: number) => void) | undefined;
   /** Called when another task's code is about to run on a CPU. */
   readonly setTask: (cpu: number, tid: number) => void;
 }
 
 export function linearPlatform(parts: LinearPlatformParts): Platform {
   const { linear, hierarchy, states, context } = parts;
-  const cpus = states.map((state, number) => platformCpu(hierarchy, state, number));
+  const { onData } = parts;
+  const cpus = states.map((state, number) => {
+    const access = hierarchy.kernelAccess(number);
+    const seen = onData === undefined ? access : observed(access, onData);
+    return platformCpu(hierarchy, state, number, seen);
+  });
   return {
     buffer: linear.memory.buffer,
     guestBase: linear.guestBase,
@@ -44,10 +51,30 @@ export function linearPlatform(parts: LinearPlatformParts): Platform {
   };
 }
 
-function platformCpu(hierarchy: MemoryHierarchy, state: CpuState, number: number): PlatformCpu {
+/** The same accesses, each of data told to `onData` first. */
+function observed(access: KernelAccess, onData: (low: number, high: number) => void): KernelAccess {
+  return {
+    read: (low, high, record) => {
+      onData(low, high);
+      return access.read(low, high, record);
+    },
+    write: (low, high, record) => {
+      onData(low, high);
+      return access.write(low, high, record);
+    },
+    fetch: (low, high, record) => access.fetch(low, high, record),
+  };
+}
+
+function platformCpu(
+  hierarchy: MemoryHierarchy,
+  state: CpuState,
+  number: number,
+  access: KernelAccess,
+): PlatformCpu {
   return {
     state,
-    access: hierarchy.kernelAccess(number),
+    access,
     loadCr3: (root, pcid, keep, use): void => {
       hierarchy.setAddressSpace(number, BigInt(root), pcid, !keep, SPACE_USES[use]);
     },

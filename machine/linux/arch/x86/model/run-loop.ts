@@ -101,10 +101,12 @@ class Turn {
   /** The kernel goes on for the current task until it leaves the CPU or for user mode. */
   private kernelMode(): void {
     const { kernel, driver } = this;
-    const { curr } = driver.rq;
+    const { rq } = driver;
+    const { curr } = rq;
     const { work } = curr;
     assert(work !== null, 'a task in the kernel has something to do there');
     if (work.next().done === true) curr.work = null;
+    else if (rq.relaxing && !rq.needResched) rq.relaxing = false;
     else if (!kernel.ended) this.switch();
   }
 
@@ -122,6 +124,7 @@ class Turn {
     const { kernel, driver } = this;
     const { rq } = driver;
     const wasIdle = rq.curr === rq.idle;
+    rq.relaxing = false;
     switchTasks(kernel);
     const idle = rq.curr === rq.idle;
     if (idle) {

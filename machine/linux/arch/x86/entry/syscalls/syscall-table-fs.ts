@@ -3,6 +3,17 @@
  * the part of the table that fs/ serves, each with what it leaves out.
  */
 import { sysGetcwd } from '../../../../fs/d_path.ts';
+import { sysEventfd, sysEventfd2 } from '../../../../fs/eventfd.ts';
+import {
+  sysEpollCreate,
+  sysEpollCreate1,
+  sysEpollCtl,
+  sysEpollPwait,
+  sysEpollPwait2,
+  sysEpollWait,
+} from '../../../../fs/eventpoll-syscalls.ts';
+import { sysPipe, sysPipe2 } from '../../../../fs/pipe-syscalls.ts';
+import { sysPoll, sysPpoll, sysPselect6, sysSelect } from '../../../../fs/select.ts';
 import { sysFcntl } from '../../../../fs/fcntl.ts';
 import { sysClose, sysCloseRange, sysDup, sysDup2, sysDup3 } from '../../../../fs/file.ts';
 import { sysIoctl } from '../../../../fs/ioctl.ts';
@@ -72,10 +83,16 @@ import {
 import { sysFstatfs, sysStatfs } from '../../../../fs/statfs.ts';
 import { sysFadvise64, sysFsync, sysSync, sysSyncfs } from '../../../../fs/sync.ts';
 import { sysFutimesat, sysUtimensat, sysUtimes } from '../../../../fs/utimes.ts';
+import {
+  sysIoUringEnter,
+  sysIoUringRegister,
+  sysIoUringSetup,
+} from '../../../../io_uring/syscalls.ts';
 import type { SyscallName } from '../../../../include/uapi/asm/unistd-64.ts';
 import type { Handled } from './syscall-table.ts';
 
 const ROOT_ONLY = 'permissions: everybody is root';
+const PACKETS = 'packet mode';
 const WAITING = 'waiting for a lock';
 
 export const FILE_CALLS: Partial<Record<SyscallName, Handled>> = {
@@ -146,6 +163,23 @@ export const FILE_CALLS: Partial<Record<SyscallName, Handled>> = {
   utimensat: [sysUtimensat, ROOT_ONLY],
   utimes: [sysUtimes, ROOT_ONLY],
   futimesat: [sysFutimesat, ROOT_ONLY],
+  pipe: [sysPipe, PACKETS],
+  pipe2: [sysPipe2, PACKETS],
+  poll: [sysPoll],
+  ppoll: [sysPpoll],
+  select: [sysSelect, 'writing back the time that is left'],
+  pselect6: [sysPselect6, 'writing back the time that is left'],
+  epoll_create: [sysEpollCreate],
+  epoll_create1: [sysEpollCreate1],
+  epoll_ctl: [sysEpollCtl, 'EPOLLEXCLUSIVE wakes all'],
+  epoll_wait: [sysEpollWait],
+  epoll_pwait: [sysEpollPwait],
+  epoll_pwait2: [sysEpollPwait2],
+  eventfd: [sysEventfd],
+  eventfd2: [sysEventfd2],
+  io_uring_setup: [sysIoUringSetup, 'IOPOLL, sharing a worker pool'],
+  io_uring_enter: [sysIoUringEnter, 'operations but NOP, links, time-outs'],
+  io_uring_register: [sysIoUringRegister, 'everything but enabling a ring'],
   sync: [sysSync],
   fsync: [sysFsync],
   fdatasync: [sysFsync],

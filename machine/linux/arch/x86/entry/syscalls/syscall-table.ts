@@ -18,6 +18,7 @@ import {
 import { sysGetrusage, sysTimes } from '../../../../kernel/rusage.ts';
 import { sysWait4, sysWaitid } from '../../../../kernel/wait.ts';
 import { sysFutex } from '../../../../kernel/futex/syscalls.ts';
+import { sysGetrlimit, sysPrlimit64, sysSetrlimit } from '../../../../kernel/rlimit.ts';
 import { sysRseq, sysSetRobustList } from '../../../../kernel/rseq.ts';
 import { sysSchedYield } from '../../../../kernel/sched/yield.ts';
 import {
@@ -41,11 +42,9 @@ import {
   sysGetcpu,
   sysGetpid,
   sysGetppid,
-  sysGetrlimit,
   sysGettid,
   sysGetuid,
   sysNewuname,
-  sysPrlimit64,
   sysSysinfo,
 } from '../../../../kernel/sys.ts';
 import {
@@ -54,6 +53,17 @@ import {
   sysGettimeofday,
   sysTime,
 } from '../../../../kernel/time/posix-timers.ts';
+import { sysMembarrier } from '../../../../kernel/sched/membarrier.ts';
+import { sysMincore } from '../../../../mm/mincore.ts';
+import {
+  sysMlock,
+  sysMlock2,
+  sysMlockall,
+  sysMunlock,
+  sysMunlockall,
+} from '../../../../mm/mlock.ts';
+import { sysMremap } from '../../../../mm/mremap.ts';
+import { sysMsync } from '../../../../mm/msync.ts';
 import { sysBrk, sysMadvise, sysMmap, sysMprotect, sysMunmap } from '../../../../mm/syscalls.ts';
 import { sysArchPrctl } from '../../kernel/process_64.ts';
 import { sysRtSigreturn } from '../../kernel/signal.ts';
@@ -101,11 +111,20 @@ export type Handled = readonly [SyscallHandler, omits?: string];
 
 const HANDLERS: Partial<Record<SyscallName, Handled>> = {
   ...FILE_CALLS,
-  mmap: [sysMmap, 'writable shared files, MAP_LOCKED, MAP_POPULATE, huge pages'],
+  mmap: [sysMmap, 'protection keys, huge pages other than 2 MiB'],
+  mremap: [sysMremap, 'pages of the huge page pool'],
+  mincore: [sysMincore],
+  msync: [sysMsync],
+  mlock: [sysMlock],
+  mlock2: [sysMlock2],
+  munlock: [sysMunlock],
+  mlockall: [sysMlockall],
+  munlockall: [sysMunlockall],
+  membarrier: [sysMembarrier, 'restartable sequences are not aborted'],
   munmap: [sysMunmap],
   mprotect: [sysMprotect],
   brk: [sysBrk],
-  madvise: [sysMadvise, 'advice other than DONTNEED and FREE is checked and ignored'],
+  madvise: [sysMadvise, 'poisoning; nothing is reclaimed or merged'],
   exit: [sysExit],
   fork: [sysFork],
   vfork: [sysVfork],
@@ -120,8 +139,9 @@ const HANDLERS: Partial<Record<SyscallName, Handled>> = {
   set_tid_address: [sysSetTidAddress],
   set_robust_list: [sysSetRobustList],
   rseq: [sysRseq, 'aborting sequences: nothing interrupts them'],
-  prlimit64: [sysPrlimit64, 'setting limits, other processes'],
+  prlimit64: [sysPrlimit64, 'other processes'],
   getrlimit: [sysGetrlimit],
+  setrlimit: [sysSetrlimit],
   getrandom: [sysGetrandom],
   uname: [sysNewuname],
   sysinfo: [sysSysinfo, 'loads are zero'],

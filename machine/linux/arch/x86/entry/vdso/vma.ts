@@ -3,7 +3,8 @@ import { type MmStruct, type SpecialMapping, Vm } from '../../../../include/linu
 import type { Kernel, VdsoMapping } from '../../../../init/kernel.ts';
 import { masPreallocate, masStorePrealloc } from '../../../../lib/maple_tree.ts';
 import type { BuddyAllocator } from '../../../../mm/buddy.ts';
-import { findArea } from '../../../../mm/mmap.ts';
+import { findArea } from '../../kernel/sys_x86_64.ts';
+import { vmStatAccount } from '../../../../mm/overcommit.ts';
 import { vmAreaAlloc } from '../../../../mm/vma.ts';
 import type { AddressLayout } from '../../mm/mmap.ts';
 import { F } from '../../model/generated/function-ids.ts';
@@ -75,6 +76,6 @@ function installSpecial(
   if (nodes === null) return false;
   mm.vmas.insert(vma);
   masStorePrealloc(kernel, caches.mapleNode, mm.vmas, start, nodes);
-  mm.totalVm += special.frames.length;
+  vmStatAccount(mm, flags, special.frames.length);
   return true;
 }

@@ -1,0 +1,115 @@
+/** Operations that make tasks, wake them, or switch between them. */
+import { byte, registers } from '../../../../workloads/lib/assembly.ts';
+import { all, call, type Emit, pipe } from '../emit.ts';
+import { operation, type PathOperation, type Stage } from '../operation.ts';
+
+const { rax, eax, r12, r13, r14, rbx } = registers;
+const PAGE = 4096;
+const FAR = 0x10000000000;
+const SIGKILL = 9;
+const PR_SET_PDEATHSIG = 1;
+
+/** fork(); the child runs `child`, the parent goes on with its pid in rbx. */
+function forkInto({ guest }: Stage, child: () => void): void {
+  const { asm } = guest;
+  const parent = asm.newLabel();
+  guest.syscall('fork');
+  asm.test(eax, eax);
+  asm.jne(parent);
+  child();
+  asm.bind(parent);
+  asm.mov(rbx, rax);
+}
+
+/** A child that leaves at once. */
+const fork: Emit = (stage) => {
+  forkInto(stage, () => {
+    stage.guest.exit(0);
+  });
+};
+const reap = call('wait4', rbx, 0, 0, 0);
+
+/** Lets the other tasks run until they sleep. */
+const settle: Emit = ({ guest }) => {
+  for (let i = 0; i < 3; i++) guest.syscall('sched_yield');
+};
+
+/** A child that runs `body` for ever; it dies with the parent's last repetition. */
+function companion(body: Emit): Emit {
+  return (stage) => {
+    const { guest } = stage;
+    forkInto(stage, () => {
+      guest.syscall('prctl', PR_SET_PDEATHSIG, SIGKILL);
+      const again = guest.asm.here();
+      body(stage);
+      guest.asm.jmp(again);
+    });
+  };
+}
+
+/** Pages of anonymous memory, written. */
+function touched(pages: number): Emit {
+  return ({ guest }) => {
+    guest.syscall('mmap', FAR, pages * PAGE, 3, 0x22, -1, 0);
+    guest.asm.mov(rax, FAR);
+    guest.repeat(registers.rcx, pages, () => {
+      guest.asm.mov(byte(rax), 1);
+      guest.asm.add(rax, PAGE);
+    });
+  };
+}
+
+const cowStore: Emit = ({ guest: { asm } }) => {
+  asm.mov(byte(r14), 2);
+};
+const nextPage: Emit = ({ guest: { asm } }) => {
+  asm.add(r14, PAGE);
+};
+const walk: Emit = ({ guest: { asm } }) => {
+  asm.mov(r14, FAR + PAGE);
+};
+
+export const TASKS: readonly PathOperation[] = [
+  operation('fork_small', fork, { after: reap }),
+  operation('fork_1m_4kpages', fork, { setup: touched(256), after: reap }),
+  operation('fork_exit_wait_small', all(fork, reap)),
+  operation('wait4_zombie', reap, { before: all(fork, settle) }),
+  operation('vfork_exit', vfork, { after: reap }),
+  operation('fault_cow_fork_copy', cowStore, {
+    setup: all(touched(64), walk, companion(call('pause'))),
+    after: nextPage,
+  }),
+  operation('fault_cow_fork_reuse', cowStore, {
+    setup: all(touched(64), walk, fork, reap),
+    after: nextPage,
+  }),
+  operation('yield_2proc_roundtrip', call('sched_yield'), {
+    setup: all(companion(call('sched_yield')), settle),
+  }),
+  operation('pipe_write1_wake_sleeper_nopreempt', call('write', r13, 'buffer', 1), {
+    setup: all(pipe, companion(call('read', r12, 'buffer', 1)), settle),
+    after: settle,
+  }),
+  operation('futex_wake_1_nopreempt', call('futex', FAR, 1, 1), {
+    setup: all(
+      call('mmap', FAR, PAGE, 3, 0x21, -1, 0),
+      companion(call('futex', FAR, 0, 0, 0)),
+      settle,
+    ),
+    after: settle,
+  }),
+  operation('execve_enoent', ({ guest, path }) => {
+    guest.syscall('execve', path('/no/such/program'), 0, 0);
+  }),
+];
+
+function vfork({ guest }: Stage): void {
+  const { asm } = guest;
+  const parent = asm.newLabel();
+  guest.syscall('vfork');
+  asm.test(eax, eax);
+  asm.jne(parent);
+  guest.exit(0);
+  asm.bind(parent);
+  asm.mov(rbx, rax);
+}

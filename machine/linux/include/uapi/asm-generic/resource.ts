@@ -1,0 +1,25 @@
+/** Resource limits, after Linux 6.1 include/uapi/asm-generic/resource.h. */
+
+/** RLIMIT_... */
+export const enum Rlimit {
+  CPU = 0,
+  FSIZE = 1,
+  DATA = 2,
+  STACK = 3,
+  CORE = 4,
+  RSS = 5,
+  NPROC = 6,
+  NOFILE = 7,
+  MEMLOCK = 8,
+  AS = 9,
+  LOCKS = 10,
+  SIGPENDING = 11,
+  MSGQUEUE = 12,
+  NICE = 13,
+  RTPRIO = 14,
+  RTTIME = 15,
+  COUNT = 16,
+}
+
+/** RLIM_INFINITY */
+export const RLIM_INFINITY = 0xffff_ffff_ffff_ffffn;

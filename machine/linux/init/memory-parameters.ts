@@ -1,0 +1,95 @@
+/**
+ * The words about memory policy: their table and their resolution, after Linux 6.1
+ * Documentation/admin-guide/kernel-parameters.txt, mm/transhuge.rst and sysctl/vm.rst.
+ */
+import type { HugePagePolicy, MemoryPolicy } from '../mm/vm-state.ts';
+import type { KernelWord } from './kernel-parameters.ts';
+
+const modelled = (entry: Omit<KernelWord, 'support'>): KernelWord => ({
+  ...entry,
+  support: 'modelled',
+});
+
+export const MEMORY_POLICY_WORDS: readonly KernelWord[] = [
+  modelled({
+    word: 'transparent_hugepage',
+    meaning: 'huge pages for anonymous memory',
+    values: ['always', 'madvise', 'never'],
+    default: 'never',
+    effect: 'first touches of aligned 2 MiB get one zeroed huge page; madvise: where asked for',
+  }),
+  modelled({
+    word: 'hugepages',
+    meaning: 'reserved 2 MiB pages for MAP_HUGETLB',
+    values: ['<number>'],
+    default: '0',
+    effect: 'so many huge pages are taken from memory at boot',
+  }),
+  modelled({
+    word: 'hugepagesz',
+    meaning: 'size of reserved huge pages',
+    values: ['2M'],
+    default: '2M',
+    effect: 'none: 2M is the only size',
+  }),
+  modelled({
+    word: 'no5lvl',
+    meaning: 'four-level page tables',
+    values: [],
+    default: 'five levels where the CPU has la57',
+    effect: 'page walks are one level shorter',
+  }),
+  modelled({
+    word: 'init_on_alloc',
+    meaning: 'zero pages and objects when allocated',
+    values: ['0', '1'],
+    default: '1, as in Debian',
+    effect: 'without it only pages that user space gets, and objects that ask for it, are zeroed',
+  }),
+  modelled({
+    word: 'vm.overcommit_memory',
+    meaning: 'overcommit: 0 refuse what can never fit, 1 always, 2 never',
+    values: ['0', '1', '2'],
+    default: '0',
+    effect: 'which mmap, brk and fork answer ENOMEM',
+  }),
+  modelled({
+    word: 'vm.overcommit_ratio',
+    meaning: 'percent of memory that may be promised with vm.overcommit_memory=2',
+    values: ['<percent>'],
+    default: '50',
+    effect: 'the limit of vm.overcommit_memory=2',
+  }),
+];
+
+/** Words as given, by name. */
+type Given = ReadonlyMap<string, { readonly value: string | undefined }>;
+
+export function resolveMemoryPolicy(given: Given, features: readonly string[]): MemoryPolicy {
+  const value = (name: string): string | undefined => given.get(name)?.value;
+  const huge = (value('transparent_hugepage') ?? 'never') as HugePagePolicy;
+  return {
+    overcommit: Number(value('vm.overcommit_memory') ?? '0'),
+    overcommitRatio: wholeNumber(value('vm.overcommit_ratio'), 50),
+    transparentHugePages: huge,
+    hugePages: wholeNumber(value('hugepages'), 0),
+    initOnAlloc: value('init_on_alloc') !== '0',
+    fiveLevels: features.includes('la57') && !given.has('no5lvl'),
+  };
+}
+
+function wholeNumber(text: string | undefined, fallback: number): number {
+  return text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : fallback;
+}
+
+/** The resolved words, for the manifest. */
+export function memoryWords(policy: MemoryPolicy): [string, string][] {
+  return [
+    ['transparent_hugepage', policy.transparentHugePages],
+    ['hugepages', String(policy.hugePages)],
+    ['la57', policy.fiveLevels ? '1' : '0'],
+    ['init_on_alloc', policy.initOnAlloc ? '1' : '0'],
+    ['vm.overcommit_memory', String(policy.overcommit)],
+    ['vm.overcommit_ratio', String(policy.overcommitRatio)],
+  ];
+}
