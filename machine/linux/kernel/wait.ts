@@ -16,7 +16,6 @@ import { releaseTask } from './release.ts';
 import { rusageBytes } from './rusage.ts';
 import { addUsage, processUsage } from './sched/cputime.ts';
 import { schedule } from './sched/core.ts';
-import { addWaitQueue, removeWaitQueue } from './sched/wait.ts';
 
 /** wait_opts */
 interface Wanted {
@@ -49,7 +48,9 @@ function* doWait(kernel: Kernel, wanted: Wanted): Sleeping<Found | number> {
   runSteps(cpu, COST.DO_WAIT);
   const { waitChildExit } = current.signal;
   const entry = { task: current, exclusive: false };
-  addWaitQueue(kernel, waitChildExit, entry);
+  // add_wait_queue and remove_wait_queue are among the steps.
+  waitChildExit.entries.unshift(entry);
+  cpu.write(waitChildExit.lock.address);
   let result: Found | number;
   for (;;) {
     current.state = 'S';
@@ -62,7 +63,8 @@ function* doWait(kernel: Kernel, wanted: Wanted): Sleeping<Found | number> {
     yield* schedule(kernel);
   }
   current.state = 'R';
-  removeWaitQueue(kernel, waitChildExit, entry);
+  const at = waitChildExit.entries.indexOf(entry);
+  if (at >= 0) waitChildExit.entries.splice(at, 1);
   return result;
 }
 
