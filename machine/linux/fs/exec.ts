@@ -13,7 +13,7 @@ import { addProgramFile } from '../init/initramfs.ts';
 import { walkQuietly } from './namei.ts';
 import type { MappedFile } from '../include/linux/mm_types.ts';
 import type { Kernel } from '../init/kernel.ts';
-import { mmAlloc } from '../kernel/fork.ts';
+import { mmAlloc } from '../kernel/mm.ts';
 import { traceProcessExec } from '../trace/sched.ts';
 import { checkExecutable, loadElfBinary } from './binfmt_elf.ts';
 import { type ExecError, type ExecRequest, execError } from './exec-errors.ts';

@@ -77,6 +77,8 @@ export interface Kernel extends PageSource {
   /** The task that runs on it. */
   current: Task;
   readonly tasks: Task[];
+  /** The task that orphans go to. It reaps at once: its SIGCHLD is ignored. */
+  readonly init: Task;
   readonly fileSystems: FileSystems;
   /** The root directory. */
   readonly root: Dentry;

@@ -38,7 +38,7 @@ import {
   schedReady,
 } from '../kernel/sched/boot.ts';
 import { startFirstTask } from '../kernel/sched/core.ts';
-import { Sig } from '../include/uapi/asm-generic/signal.ts';
+import { Sig, SIG_IGN } from '../include/uapi/asm-generic/signal.ts';
 import { PidNamespace, startSession } from '../kernel/pid.ts';
 import type { Timekeeper } from '../include/linux/timekeeper_internal.ts';
 import { startTick } from '../kernel/time/tick-sched.ts';
@@ -131,7 +131,10 @@ export function startKernel(options: KernelOptions): RunningKernel {
       options.platform.harvestUser();
       finishTrace(kernel.trace);
       checkMemoryInvariants(kernel);
-      const exitCode = kernel.target?.exitCode ?? 0;
+      const { target } = kernel;
+      const process = target?.signal;
+      const grouped = process?.groupExit === true ? process.groupExitCode : null;
+      const exitCode = grouped ?? target?.exitCode ?? 0;
       const signal = exitCode & 0x7f;
       return { status: signal === 0 ? exitCode >>> 8 : 128 + signal, signal: kernel.fatalSignal };
     },
@@ -174,6 +177,7 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
   );
   const init = createTask(source, { pid: 1, parent: rqs[0].idle, comm: 'init', root });
   init.signal.unkillable = true;
+  init.sighand.actions[Sig.CHLD].handler = SIG_IGN;
   startSession(source, init.signal, init.pid);
   cpu.stackTop = init.stackTop;
   const vdso = config.vdso
@@ -194,6 +198,7 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
     timekeeper,
     vdso,
     current: init,
+    init,
     fileSystems,
     root,
     executable: { path: '' },

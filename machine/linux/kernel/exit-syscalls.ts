@@ -1,4 +1,4 @@
-/** exit and exit_group, after Linux 6.1 kernel/exit.c: with one thread they end the process. */
+/** exit and exit_group, after Linux 6.1 kernel/exit.c (the calls). */
 import type { SyscallArguments } from '../arch/x86/entry/syscall-arguments.ts';
 import { F } from '../arch/x86/model/generated/function-ids.ts';
 import type { Sleeping } from '../include/linux/sched.ts';

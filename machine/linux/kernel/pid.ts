@@ -6,7 +6,6 @@ import { assert } from '../../core/assert.ts';
 import { F } from '../arch/x86/model/generated/function-ids.ts';
 import type { ProcessGroup, Session, SignalStruct, Task } from '../include/linux/sched.ts';
 import type { Kernel } from '../init/kernel.ts';
-import { rcuReadLock, rcuReadUnlock } from './rcu/tree_plugin.ts';
 
 /** Numbers below this are not given out again once the counter has wrapped. */
 const RESERVED_PIDS = 300;
@@ -59,15 +58,6 @@ export function findTask(kernel: Kernel, pid: number): Task | null {
   const task = pids.tasks.get(pid) ?? null;
   if (task !== null) cpu.read(task.pidAddress);
   return task;
-}
-
-/** find_get_task_by_vpid for a process: the leader of that number. */
-export function findProcess(kernel: Kernel, pid: number): Task | null {
-  const { cpu } = kernel;
-  rcuReadLock(cpu);
-  const task = findTask(kernel, pid);
-  rcuReadUnlock(cpu);
-  return task === null || task.signal.leader !== task ? null : task;
 }
 
 /** A new session and group of `leader`, which leaves its old ones. */

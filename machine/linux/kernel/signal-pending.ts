@@ -81,6 +81,11 @@ export function recalcSigpendingOf(task: Task): boolean {
   return true;
 }
 
+/** fatal_signal_pending */
+export function fatalSignalPending({ pending, signalPending }: Task): boolean {
+  return signalPending && isIn(pending.set, Sig.KILL);
+}
+
 /** recalc_sigpending */
 export function recalcSigpending({ cpu, current }: Kernel): void {
   cpu.run(F.recalc_sigpending, 18);
@@ -100,6 +105,19 @@ export const enum JobControl {
 /** task_clear_jobctl_pending(JOBCTL_STOP_PENDING) */
 export function clearStopPending(task: Task): void {
   task.jobctl &= ~(JobControl.STOP_PENDING | JobControl.STOP_CONSUME | JobControl.STOP_DEQUEUED);
+}
+
+/** task_participate_group_stop. Returns whether the whole process stands now. */
+export function participateInStop(task: Task): boolean {
+  const { signal: process } = task;
+  const consume = (task.jobctl & JobControl.STOP_CONSUME) !== 0;
+  clearStopPending(task);
+  if (!consume) return false;
+  if (process.groupStopCount > 0) process.groupStopCount--;
+  if (process.groupStopCount > 0 || process.stopped) return false;
+  process.stopped = true;
+  process.continued = false;
+  return true;
 }
 
 /** set_current_blocked and __set_task_blocked, under the lock. */

@@ -24,7 +24,6 @@ import { condResched } from './sched/cond_resched.ts';
 import { schedule } from './sched/core.ts';
 import { doNotifyParentStop } from './signal-notify.ts';
 import {
-  clearStopPending,
   firstSignal,
   freeSigqueue,
   isCoreDump,
@@ -32,6 +31,7 @@ import {
   isStopSignal,
   JobControl,
   KERNEL_ONLY,
+  participateInStop,
   recalcSigpending,
   signalBit,
   SYNCHRONOUS,
@@ -212,19 +212,6 @@ function wantStop(task: Task, signal: number): boolean {
   if (task.exiting || (task.pending.set & signalBit(Sig.KILL)) !== 0n) return false;
   task.jobctl &= ~JobControl.STOP_SIGNAL_MASK;
   task.jobctl |= signal | JobControl.STOP_PENDING | JobControl.STOP_CONSUME;
-  return true;
-}
-
-/** task_participate_group_stop. Returns whether the whole process stands now. */
-export function participateInStop(task: Task): boolean {
-  const { signal: process } = task;
-  const consume = (task.jobctl & JobControl.STOP_CONSUME) !== 0;
-  clearStopPending(task);
-  if (!consume) return false;
-  if (process.groupStopCount > 0) process.groupStopCount--;
-  if (process.groupStopCount > 0 || process.stopped) return false;
-  process.stopped = true;
-  process.continued = false;
   return true;
 }
 

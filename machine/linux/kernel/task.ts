@@ -131,6 +131,7 @@ export function blankTask(
     exiting: false,
     kthread: false,
     reaped: false,
+    offCpu: false,
     forkNoExec: false,
     exitSignal: 0,
     parentDeathSignal: 0,

@@ -36,6 +36,23 @@ export function traceProcessExec({ trace, cpu, current }: Kernel): void {
   table.set(Column.SECOND, row, current.pid);
 }
 
+export function traceProcessFork(kernel: Kernel, child: Task): void {
+  const table = kernel.trace.schedProcessFork;
+  if (table === null) return;
+  const row = begin(table, kernel);
+  table.set(Column.FIRST, row, kernel.current.pid);
+  table.set(Column.SECOND, row, child.pid);
+}
+
+/** `pid` 0: any child. */
+export function traceProcessWait(kernel: Kernel, pid: number): void {
+  const table = kernel.trace.schedProcessWait;
+  if (table === null) return;
+  const row = begin(table, kernel);
+  table.set(Column.FIRST, row, pid);
+  table.set(Column.SECOND, row, kernel.current.sched.prio);
+}
+
 /** The columns that every row begins with. Returns the row. */
 function begin(table: EventTable, { cpu, current }: Pick<Kernel, 'cpu' | 'current'>): number {
   const row = table.next();

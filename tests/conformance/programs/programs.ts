@@ -54,6 +54,10 @@ export const BINARIES: Readonly<Record<string, BinaryRecipe>> = {
   'tour-musl': { linkage: 'musl', ...TOUR },
   'tour-musl-pie': { linkage: 'musl-pie', ...TOUR },
   'address-space-musl': { linkage: 'musl', sources: ['address-space.c'] },
+  'signals-glibc': { linkage: 'glibc', sources: ['signals.c'] },
+  'signals-musl': { linkage: 'musl', sources: ['signals.c'] },
+  'processes-glibc': { linkage: 'glibc', sources: ['processes.c'] },
+  'processes-musl': { linkage: 'musl', sources: ['processes.c'] },
 };
 
 interface Stop {
@@ -64,6 +68,8 @@ interface Stop {
 }
 
 const NO_VDSO = 'user-mode QEMU 7.2 maps no vDSO and lays the strings out differently';
+
+const VFORK_COPIES = 'user-mode QEMU 7.2 makes a vfork a fork';
 
 /** Stops of the tour by name; see sources/tour.c. */
 const STOPS: Readonly<Record<string, Stop>> = {
@@ -157,6 +163,10 @@ export const CASES: Readonly<Record<string, Case>> = {
   ...helloCase('hello-musl-pie'),
   ...codecCases('codec-glibc'),
   ...codecCases('codec-musl'),
+  'signals-glibc': { binary: 'signals-glibc', argv: ['signals'] },
+  'signals-musl': { binary: 'signals-musl', argv: ['signals'] },
+  'processes-glibc': { binary: 'processes-glibc', argv: ['processes'], qemuDiffers: VFORK_COPIES },
+  'processes-musl': { binary: 'processes-musl', argv: ['processes'], qemuDiffers: VFORK_COPIES },
   ...tourCases('tour-glibc'),
   ...tourCases('tour-musl'),
   ...tourCases('tour-musl-pie', PIE_STOPS),

@@ -4,7 +4,7 @@ import { loadAddressSpace } from '../../../machine/linux/arch/x86/mm/tlbflush.ts
 import { type MmStruct, Vm } from '../../../machine/linux/include/linux/mm_types.ts';
 import type { Kernel } from '../../../machine/linux/init/kernel.ts';
 import { dupMmap } from '../../../machine/linux/kernel/dup_mmap.ts';
-import { mmAlloc } from '../../../machine/linux/kernel/fork.ts';
+import { mmAlloc } from '../../../machine/linux/kernel/mm.ts';
 import { checkMemoryInvariants } from '../../../machine/linux/mm/debug.ts';
 import { exitMmap } from '../../../machine/linux/mm/exit_mmap.ts';
 import { handleMmFault } from '../../../machine/linux/mm/memory.ts';

@@ -176,6 +176,8 @@ export interface Task {
   exiting: boolean;
   kthread: boolean;
   reaped: boolean;
+  /** It has ended and left its CPU. */
+  offCpu: boolean;
   forkNoExec: boolean;
   /** The signal that its end sends to the parent; -1 for threads. */
   exitSignal: number;

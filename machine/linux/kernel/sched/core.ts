@@ -12,6 +12,7 @@ import { F } from '../../arch/x86/model/generated/function-ids.ts';
 import type { Sleeping, Task } from '../../include/linux/sched.ts';
 import type { Kernel } from '../../init/kernel.ts';
 import { traceSwitch, traceWaking, traceWakeup } from '../../trace/sched.ts';
+import { finishDeadTask } from '../dead-task.ts';
 import { acquire, release, spinLockIrqsave, spinUnlockIrqrestore } from '../locking/spinlock.ts';
 import { updateRqClock } from './clock.ts';
 import { accountTime } from './cputime.ts';
@@ -178,8 +179,12 @@ export function switchTasks(kernel: Kernel): void {
   if (next !== prev) finishSwitch(kernel, prev);
 }
 
-/** A task that may no longer run here goes elsewhere: migration_cpu_stop. */
+/** A task that has ended goes; one that may no longer run here goes elsewhere: migration_cpu_stop. */
 function finishSwitch(kernel: Kernel, prev: Task): void {
+  if (prev.state === 'Z' || prev.state === 'X') {
+    finishDeadTask(kernel, prev);
+    return;
+  }
   const { sched } = prev;
   if (!sched.onRq || ((sched.cpusMask >>> sched.cpu) & 1) !== 0) return;
   moveTask(kernel, prev, firstCpu(sched.cpusMask & kernel.sched.cpus));

@@ -69,3 +69,17 @@ export function switchTo({ cpu }: Kernel, prev: Task, next: Task): void {
   cpu.writeEntryArea(0);
   if (next.mm !== null) registers.load(next.thread);
 }
+
+/** copy_thread: the child's registers are the parent's, but for its result, stack and TLS. */
+export function forkedRegisters(
+  { cpu }: Kernel,
+  child: Task,
+  { stack, tls }: { readonly stack: number; readonly tls: bigint | null },
+): void {
+  const { thread } = child;
+  cpu.registers.save(thread);
+  const view = new DataView(thread.buffer);
+  view.setBigUint64(Cpu.GPR + Gpr.RAX * 8, 0n, true);
+  if (stack !== 0) view.setBigUint64(Cpu.GPR + Gpr.RSP * 8, BigInt(stack), true);
+  if (tls !== null) view.setBigUint64(Cpu.FS_BASE, tls, true);
+}

@@ -98,6 +98,7 @@ export class KernelCpu {
   private readonly returnTicks: Ticks;
   private readonly charges = new Float64Array(F.COUNT * Cause.COUNT);
   private readonly dirty = new Int32Array(F.COUNT);
+  private readonly isDirty = new Uint8Array(F.COUNT);
   private dirtyCount = 0;
   private accounts: FunctionAccounts;
   private readonly accountTables = new Map<number, FunctionAccounts>();
@@ -188,8 +189,21 @@ export class KernelCpu {
     this.registers.privilege = 3;
   }
 
+  private clearDirty(): void {
+    for (let i = 0; i < this.dirtyCount; i++) this.isDirty[this.dirty[i]] = 0;
+    this.dirtyCount = 0;
+  }
+
+  /** Notes that `fn` has something to settle. */
+  private mark(fn: F): void {
+    if (this.isDirty[fn] !== 0) return;
+    this.isDirty[fn] = 1;
+    this.dirty[this.dirtyCount++] = fn;
+  }
+
   /** What follows is charged to `fn`, which has run and is running on. */
   continueIn(fn: F): void {
+    this.mark(fn);
     this.current = fn;
     this.record = this.records + fn * BlockRecord.BYTES;
   }
@@ -198,7 +212,7 @@ export class KernelCpu {
   run(fn: F, instructions: number): void {
     const { text, access } = this;
     const calls = this.counts[fn];
-    if (calls === 0) this.dirty[this.dirtyCount++] = fn;
+    if (calls === 0) this.mark(fn);
     this.counts[fn] = calls + 1;
     this.instructions[fn] += instructions;
     const record = this.records + fn * BlockRecord.BYTES;
@@ -369,7 +383,7 @@ export class KernelCpu {
       const record = (fn * BlockRecord.BYTES) >> 2;
       this.recordWords.fill(0, record, record + (BlockRecord.BYTES >> 2));
     }
-    this.dirtyCount = 0;
+    this.clearDirty();
     this.elapsed = 0;
   }
 
@@ -427,7 +441,7 @@ export class KernelCpu {
   /** Posts everything since the last settlement to the ledger. */
   settle(): void {
     for (let i = 0; i < this.dirtyCount; i++) this.settleFunction(this.dirty[i]);
-    this.dirtyCount = 0;
+    this.clearDirty();
   }
 
   private settleFunction(fn: F): void {

@@ -9,7 +9,15 @@ import { sysGetrandom } from '../../../../drivers/char/random.ts';
 import { NR, NR_SYSCALLS, type SyscallName } from '../../../../include/uapi/asm/unistd-64.ts';
 import type { Kernel } from '../../../../init/kernel.ts';
 import { sysExit, sysExitGroup } from '../../../../kernel/exit-syscalls.ts';
-import { sysSetTidAddress } from '../../../../kernel/fork.ts';
+import {
+  sysClone,
+  sysClone3,
+  sysFork,
+  sysSetTidAddress,
+  sysVfork,
+} from '../../../../kernel/fork-syscalls.ts';
+import { sysGetrusage, sysTimes } from '../../../../kernel/rusage.ts';
+import { sysWait4, sysWaitid } from '../../../../kernel/wait.ts';
 import { sysFutex } from '../../../../kernel/futex/syscalls.ts';
 import { sysGetrlimit, sysPrlimit64, sysSetrlimit } from '../../../../kernel/rlimit.ts';
 import { sysRseq, sysSetRobustList } from '../../../../kernel/rseq.ts';
@@ -119,7 +127,15 @@ const HANDLERS: Partial<Record<SyscallName, Handled>> = {
   mprotect: [sysMprotect],
   brk: [sysBrk],
   madvise: [sysMadvise, 'poisoning; nothing is reclaimed or merged'],
-  exit: [sysExit, 'threads: it ends the process'],
+  exit: [sysExit],
+  fork: [sysFork],
+  vfork: [sysVfork],
+  clone: [sysClone, 'namespaces, CLONE_PIDFD'],
+  clone3: [sysClone3, 'namespaces, CLONE_PIDFD, set_tid, CLONE_INTO_CGROUP'],
+  wait4: [sysWait4],
+  waitid: [sysWaitid, 'P_PIDFD'],
+  getrusage: [sysGetrusage],
+  times: [sysTimes],
   exit_group: [sysExitGroup],
   arch_prctl: [sysArchPrctl, 'cpuid faulting, XSTATE permissions'],
   set_tid_address: [sysSetTidAddress],
