@@ -143,9 +143,6 @@ export const enum Cpu {
    */
   REP_MOVE_BYTE_RATE = 0x330,
   REP_ELEMENT_TICKS = 0x334,
-  /** f64: ticks since the kernel was entered, which the clock does not have yet; 0 in user mode. */
-  KERNEL_ELAPSED = 0x338,
-
   /** i32: 1 while the CPU executes one instruction that may write code; see Header.CODE_WRITTEN. */
   MAY_WRITE_CODE = 0x338,
 
@@ -160,6 +157,8 @@ export const enum Cpu {
   REQUESTED = 0x348,
   /** i64: clock at which this CPU last counted an access with `lock`; see assembly/coherence.ts. */
   LOCK_COUNTED = 0x350,
+  /** f64: ticks since the kernel was entered, which the clock does not have yet; 0 in user mode. */
+  KERNEL_ELAPSED = 0x358,
   /**
    * i32: address of the AccessHint of the access that a call of the slow path is about to make, or
    * 0; the call clears it. i32: 1 while values are on their way, so that blocks must be followed.
