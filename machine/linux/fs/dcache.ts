@@ -103,6 +103,13 @@ export function killDentry(kernel: Kernel, dentry: Dentry): void {
   kernel.caches.dentry.freeQuietly(dentry.address);
 }
 
+/** d_invalidate: what an entry and all below it stood for has gone; open files keep theirs. */
+export function invalidate(kernel: Kernel, dentry: Dentry): void {
+  for (const child of [...(dentry.children?.values() ?? [])]) invalidate(kernel, child);
+  detach(dentry);
+  if (dentry.users === 0) killDentry(kernel, dentry);
+}
+
 export function mntputCost(cpu: KernelCpu): void {
   cpu.run(F.mntput, 9);
   cpu.run(F.mntput_no_expire, 30);

@@ -137,15 +137,6 @@ export function fdInstall(kernel: Kernel, fd: number, file: FileStruct, flags: n
   else files.closeOnExec.delete(fd);
 }
 
-/** get_unused_fd_flags and fd_install of a new file, which is closed again without a descriptor. */
-export function installFile(kernel: Kernel, file: FileStruct | null, flags: number): number {
-  if (file === null) return -Errno.ENFILE;
-  const fd = getUnusedFd(kernel);
-  if (fd < 0) fput(kernel, file);
-  else fdInstall(kernel, fd, file, flags);
-  return fd;
-}
-
 /** close_fd */
 export function closeFd(kernel: Kernel, fd: number): number {
   const { cpu, current } = kernel;

@@ -182,15 +182,6 @@ function evict(kernel: Kernel, inode: Inode): void {
   inode.superBlock.inodes--;
 }
 
-/** Takes an inode back whose end its owner has charged. */
-export function dropInode(kernel: Kernel, inode: Inode): void {
-  inode.references--;
-  if (inode.references > 0) return;
-  if (inode.mapping !== null) dropContents(kernel, inode.mapping);
-  kernel.caches.shmemInode.freeQuietly(inode.address);
-  inode.superBlock.inodes--;
-}
-
 /** touch_atime under relatime: the access time moves once after a change, and once a day. */
 export function touchAtime(kernel: Kernel, inode: Inode): void {
   const { cpu } = kernel;

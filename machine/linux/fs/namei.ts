@@ -8,6 +8,7 @@ import { type Dentry, FileMode } from '../include/linux/fs.ts';
 import { Errno } from '../include/uapi/asm-generic/errno.ts';
 import { At } from '../include/uapi/asm-generic/fcntl.ts';
 import type { Kernel } from '../init/kernel.ts';
+import { invalidate } from './dcache.ts';
 import { fdgetRaw } from './file.ts';
 import { isDirectory, isRegular, isSymlink } from './inode.ts';
 
@@ -71,6 +72,8 @@ const INODE_PERMISSION: Steps = [
 export interface DynamicDirectory {
   lookup(kernel: Kernel, directory: Dentry, name: string): Dentry | null;
   names(kernel: Kernel): string[];
+  /** d_revalidate: whether what an entry stands for has gone, though its name may be back. */
+  isStale(kernel: Kernel, entry: Dentry): boolean;
 }
 
 export const dynamicOf = ({ inode }: Dentry): DynamicDirectory | null =>
@@ -145,10 +148,12 @@ class Walker {
     if (name === '..')
       return directory === this.kernel.current.fs.root ? directory : directory.parent;
     const { cpu } = this.kernel;
+    const dynamic = dynamicOf(directory);
+    const known = directory.children?.get(name);
+    const stale = known !== undefined && dynamic?.isStale(this.kernel, known) === true;
+    if (stale) invalidate(this.kernel, known);
     const found =
-      directory.children?.get(name) ??
-      dynamicOf(directory)?.lookup(this.kernel, directory, name) ??
-      null;
+      (stale ? undefined : known) ?? dynamic?.lookup(this.kernel, directory, name) ?? null;
     if (found !== null) {
       cpu.read(found.address);
       cpu.read(found.inode.address);

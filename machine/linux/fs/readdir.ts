@@ -8,6 +8,7 @@ import type { Kernel } from '../init/kernel.ts';
 import { upRead } from '../kernel/locking/rwsem.ts';
 import { condResched } from '../kernel/sched/cond_resched.ts';
 import { securityFilePermission } from '../security/security.ts';
+import { invalidate } from './dcache.ts';
 import { fdget } from './file.ts';
 import { isDirectory, touchAtime } from './inode.ts';
 import { entryType } from './libfs.ts';
@@ -33,6 +34,11 @@ function entriesOf(kernel: Kernel, dentry: Dentry): Entry[] {
   });
   const entries = [self('.', dentry), self('..', dentry.parent)];
   const dynamic = dynamicOf(dentry);
+  if (dynamic !== null) {
+    for (const child of [...(dentry.children?.values() ?? [])]) {
+      if (dynamic.isStale(kernel, child)) invalidate(kernel, child);
+    }
+  }
   for (const name of dynamic?.names(kernel) ?? []) dynamic?.lookup(kernel, dentry, name);
   for (const [name, child] of [...(dentry.children ?? [])].reverse())
     entries.push(self(name, child));

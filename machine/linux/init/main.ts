@@ -176,9 +176,7 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
     createRunQueue(sched, each, () => createIdle(source, root, each.number)),
   );
   const init = createTask(source, { pid: 1, parent: rqs[0].idle, comm: 'init', root });
-  init.signal.unkillable = true;
-  init.sighand.actions[Sig.CHLD].handler = SIG_IGN;
-  startSession(source, init.signal, init.pid);
+  becomeInit(source, init);
   cpu.stackTop = init.stackTop;
   const vdso = config.vdso
     ? initVdso(memory, buddy, { features: options.features, hz: config.hz })
@@ -225,6 +223,13 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
     each.warmText();
   }
   return { kernel, init };
+}
+
+/** What makes a process init: nothing kills it, its children are reaped at once. */
+function becomeInit(source: TaskSource, { signal, sighand, pid }: Task): void {
+  signal.unkillable = true;
+  sighand.actions[Sig.CHLD].handler = SIG_IGN;
+  startSession(source, signal, pid);
 }
 
 /** init_idle's task: pid 0 on each CPU. */

@@ -7,4 +7,3 @@ export function putSighand(kernel: Kernel, sighand: SighandStruct): void {
   sighand.references--;
   if (sighand.references === 0) kernel.caches.sighand.free(kernel, sighand.address);
 }
-

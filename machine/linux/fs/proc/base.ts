@@ -19,8 +19,11 @@ const owners = new WeakMap<Dentry, Task>();
 
 const isNumber = (name: string): boolean => /^[1-9]\d{0,9}$/.test(name);
 
-const gone = (kernel: Kernel, task: Task | undefined): boolean =>
-  task === undefined || task.state === 'X' || !kernel.tasks.includes(task);
+/** Whether a directory stands for a task that is no longer there; names of other kinds stay. */
+const isStale = (kernel: Kernel, entry: Dentry): boolean => {
+  const task = owners.get(entry);
+  return task !== undefined && !kernel.tasks.includes(task);
+};
 
 /** Names of processes; a directory of one that has ended is dropped when it is met. */
 export const processDirectories: DynamicDirectory = {
@@ -28,17 +31,12 @@ export const processDirectories: DynamicDirectory = {
     if (!isNumber(name)) return null;
     const task = kernel.tasks.find(({ pid }) => pid === Number(name));
     if (task === undefined) return null;
-    const directory = processDirectory(kernel, proc, task);
-    return directory;
+    return processDirectory(kernel, proc, task);
   },
+  isStale,
   names: (kernel) =>
     kernel.tasks.filter(({ pid, tgid }) => pid > 0 && pid === tgid).map(({ pid }) => String(pid)),
 };
-
-/** Whether what is in the tree under a number still means its process. */
-export function isStale(kernel: Kernel, dentry: Dentry): boolean {
-  return owners.has(dentry) && gone(kernel, owners.get(dentry));
-}
 
 const TEXTS: Readonly<Record<string, (task: Task) => TextSource>> = {
   cmdline: (task) => (kernel) => argumentText(kernel, task.mm, 'arg'),
@@ -83,6 +81,7 @@ function descriptors(task: Task): DynamicDirectory {
       });
     },
     names: open,
+    isStale: (_kernel, { name }) => (task.files.fd[Number(name)] ?? null) === null,
   };
 }
 
@@ -94,6 +93,7 @@ function threads(leader: Task): DynamicDirectory {
       return task === undefined ? null : processDirectory(kernel, directory, task);
     },
     names: (kernel) => mine(kernel).map(({ pid }) => String(pid)),
+    isStale,
   };
 }
 

@@ -114,8 +114,8 @@ function fit(
     ({ named, functions }) => named + functions.reduce((sum, fn) => sum + (own.get(fn) ?? 0), 0),
   );
   const loss = (i: number, change: number): number => {
-    const { real } = all[i] as Sample;
-    return (((sums[i] as number) + change) / real - 1) ** 2;
+    const { real } = all[i];
+    return ((sums[i] + change) / real - 1) ** 2;
   };
   for (let round = 0; round < ROUNDS; round++) {
     let changed = false;
@@ -129,7 +129,7 @@ function fit(
       const move = moves.find((change) => cost(change) < cost(0) - 1e-12);
       if (move === undefined) continue;
       own.set(fn, now + move);
-      for (const i of indices) sums[i] = (sums[i] as number) + move;
+      for (const i of indices) sums[i] = sums[i] + move;
       changed = true;
     }
     if (!changed) break;

@@ -80,6 +80,21 @@ static void piped(void) {
   wait(NULL);
 }
 
+/* The directory of a process in /proc goes with it, also when it was looked at before. */
+static void listed(void) {
+  char path[32];
+  pid_t child = fork();
+  if (child == 0) {
+    pause();
+    _exit(1);
+  }
+  sprintf(path, "/proc/%d/stat", child);
+  printf("listed %d\n", access(path, F_OK) == 0);
+  kill(child, SIGKILL);
+  wait(NULL);
+  printf("listed %d\n", access(path, F_OK) == 0);
+}
+
 int main(void) {
   setvbuf(stdout, NULL, _IONBF, 0);
   copies();
@@ -87,5 +102,6 @@ int main(void) {
   stopped();
   borrowed();
   piped();
+  listed();
   return 0;
 }
