@@ -389,6 +389,7 @@ class RegionTranslator {
         this.exit(block, ExitReason.DISPATCH, op.imm, 0);
         return;
       case Op.Pause:
+        this.carry(block);
         this.pause(block, op.imm);
         this.goTo(node, op.imm);
         return;

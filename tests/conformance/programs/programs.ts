@@ -58,6 +58,9 @@ export const BINARIES: Readonly<Record<string, BinaryRecipe>> = {
   'signals-musl': { linkage: 'musl', sources: ['signals.c'] },
   'processes-glibc': { linkage: 'glibc', sources: ['processes.c'] },
   'processes-musl': { linkage: 'musl', sources: ['processes.c'] },
+  'contended-musl': { linkage: 'musl', sources: ['contended.c'] },
+  // Only root may make groups: control-groups.test.ts says what it prints.
+  'control-groups-musl': { linkage: 'musl', sources: ['control-groups.c'] },
 };
 
 interface Stop {
