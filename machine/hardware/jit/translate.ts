@@ -389,7 +389,6 @@ class RegionTranslator {
         this.exit(block, ExitReason.DISPATCH, op.imm, 0);
         return;
       case Op.Pause:
-        this.carry(block);
         this.pause(block, op.imm);
         this.goTo(node, op.imm);
         return;
@@ -405,6 +404,7 @@ class RegionTranslator {
   private pause(block: TimedBlock, next: bigint): void {
     const { region } = this;
     const { w } = region;
+    this.carry(block);
     w.localGet(region.left);
     w.localGet(CPU_LOCAL);
     w.memory(Wasm.I64_LOAD, Cpu.TURN_LEFT);
