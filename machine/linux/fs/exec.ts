@@ -19,6 +19,7 @@ import { Ss } from '../include/linux/signal_types.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { leaveMm } from '../kernel/exit.ts';
 import { mmAlloc, mmput } from '../kernel/mm.ts';
+import { dropPosixTimers } from '../kernel/time/posix-timer-calls.ts';
 import { flushSignalHandlers } from '../kernel/sighand.ts';
 import { traceProcessExec } from '../trace/sched.ts';
 import { checkExecutable, loadElfBinary, type LoadRequest } from './binfmt_elf.ts';
@@ -62,6 +63,7 @@ export function beginNewExec(kernel: Kernel, mm: MmStruct, filename: string): Ad
     unshareFiles(kernel, current);
     closeOnExec(kernel, current.files);
     flushSignalHandlers(current);
+    dropPosixTimers(kernel, current.signal);
   }
   current.altStack = NO_ALTSTACK;
   current.restart = null;

@@ -4,13 +4,15 @@ import { F } from '../arch/x86/model/generated/function-ids.ts';
 import type { FilesStruct, FileStruct } from '../include/linux/fs.ts';
 import { Errno } from '../include/uapi/asm-generic/errno.ts';
 import { O } from '../include/uapi/asm-generic/fcntl.ts';
+import { rlimitSoft } from '../include/linux/resource.ts';
+import { Rlimit } from '../include/uapi/asm-generic/resource.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { spinLock, spinUnlock } from '../kernel/locking/spinlock.ts';
 import { rcuReadLock, rcuReadUnlock } from '../kernel/rcu/tree_plugin.ts';
 import { fileClose, fput } from './file_table.ts';
 
-/** RLIMIT_NOFILE, soft. */
-export const FILES_MAX = 1024;
+/** Slots of a descriptor table come so many at a time. */
+const SLOTS = 64;
 const CLOSE_RANGE_UNSHARE = 2;
 const CLOSE_RANGE_CLOEXEC = 4;
 
@@ -101,8 +103,14 @@ export function fdput(kernel: Kernel, file: FileStruct): void {
   fput(kernel, file);
 }
 
-function limitOf(_kernel: Kernel): number {
-  return FILES_MAX;
+/** rlimit(RLIMIT_NOFILE): descriptors are below it. */
+export function filesLimit({ current }: Kernel): number {
+  return rlimitSoft(current, Rlimit.NOFILE);
+}
+
+/** fdtable.max_fds: slots of the table of a process. */
+export function slotsOf({ fd }: FilesStruct): number {
+  return Math.max(1, Math.ceil(fd.length / SLOTS)) * SLOTS;
 }
 
 /** alloc_fd: the lowest free descriptor from `from` on, or -EMFILE. */
@@ -117,7 +125,7 @@ export function allocFd(kernel: Kernel, from = 0): number {
   spinUnlock(cpu);
   let fd = from;
   while (fd < files.fd.length && files.fd[fd] !== null) fd++;
-  return fd >= limitOf(kernel) ? -Errno.EMFILE : fd;
+  return fd >= filesLimit(kernel) ? -Errno.EMFILE : fd;
 }
 
 /** get_unused_fd_flags: a descriptor to be installed, or -EMFILE. */
@@ -220,7 +228,7 @@ export function sysDup3(kernel: Kernel, args: SyscallArguments): number {
 
 /** do_dup2: what the descriptor was before is closed. */
 function dup3(kernel: Kernel, old: number, fd: number, flags: number): number {
-  if (fd < 0 || fd >= limitOf(kernel)) return -Errno.EBADF;
+  if (fd < 0 || fd >= filesLimit(kernel)) return -Errno.EBADF;
   const { cpu, current } = kernel;
   cpu.run(F.expand_files, 27);
   spinLock(cpu, current.files.address);

@@ -8,7 +8,7 @@ import { runSteps } from '../arch/x86/model/steps.ts';
 import { sysret } from '../arch/x86/entry/entry_64.ts';
 import { forkedRegisters } from '../arch/x86/kernel/process_64.ts';
 import { putUser } from '../arch/x86/lib/usercopy.ts';
-import { copyFiles, putFiles } from '../fs/file.ts';
+import { copyFiles, putFiles, slotsOf } from '../fs/file.ts';
 import { copyFs, putFs } from '../fs/fs_struct.ts';
 import { Restart } from '../include/linux/errno.ts';
 import type { FilesStruct, FsStruct } from '../include/linux/fs.ts';
@@ -232,13 +232,11 @@ function copyCreds(kernel: Kernel, args: CloneArguments): Cred | null {
   return cred;
 }
 
-/** Slots of a descriptor table are copied 64 at a time. */
-const SLOTS = 64;
 const DUP_FD_INSTRUCTIONS = 180;
 const SLOT_INSTRUCTIONS = 16;
 
 function copyFd(kernel: Kernel, files: FilesStruct): FilesStruct | null {
-  const slots = Math.max(1, Math.ceil(files.fd.length / SLOTS)) * SLOTS;
+  const slots = slotsOf(files);
   kernel.cpu.run(F.dup_fd, DUP_FD_INSTRUCTIONS + slots * SLOT_INSTRUCTIONS);
   runSteps(kernel.cpu, COST.DUP_FD);
   return copyFiles(kernel, files);

@@ -4,6 +4,8 @@
 import { runSteps } from '../arch/x86/model/steps.ts';
 import type { Task } from '../include/linux/sched.ts';
 import type { Kernel } from '../init/kernel.ts';
+import { dropProcessTimers } from './time/itimer.ts';
+import { dropPosixTimers } from './time/posix-timer-calls.ts';
 import { putCred } from './cred.ts';
 import * as COST from './exit-costs.ts';
 import { freeTaskStruct } from './dead-task.ts';
@@ -49,6 +51,8 @@ function releaseProcess(kernel: Kernel, task: Task): void {
   const { signal: process } = task;
   flushPending(kernel, process.shared, EVERY_SIGNAL);
   leaveGroup(kernel, process);
+  dropProcessTimers(kernel, process);
+  dropPosixTimers(kernel, process);
   const siblings = task.parent?.signal.children;
   const at = siblings?.indexOf(task) ?? -1;
   if (at >= 0) siblings?.splice(at, 1);

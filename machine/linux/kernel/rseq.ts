@@ -3,7 +3,7 @@
  * of a critical section that the scheduler or a signal interrupts. Also set_robust_list of
  * kernel/futex/syscalls.c.
  */
-import { readUserBytes, writeUserBytes, copyToUser } from '../arch/x86/lib/usercopy.ts';
+import { readUserBytes, writeUserBytes, copyToUser, putUser } from '../arch/x86/lib/usercopy.ts';
 import type { SyscallArguments } from '../arch/x86/entry/syscall-arguments.ts';
 import { TASK_SIZE } from '../arch/x86/model/address-map.ts';
 import { F } from '../arch/x86/model/generated/function-ids.ts';
@@ -124,5 +124,23 @@ export function sysSetRobustList(kernel: Kernel, args: SyscallArguments): number
   if (args.unsigned(1) !== ROBUST_LIST_HEAD_BYTES) return -Errno.EINVAL;
   kernel.cpu.write(kernel.current.address + 3008);
   kernel.current.robustList = args.unsigned(0);
+  return 0;
+}
+
+/** get_robust_list: of the caller, or of another thread that it may look into. */
+export function sysGetRobustList(kernel: Kernel, args: SyscallArguments): number {
+  kernel.cpu.run(F.__x64_sys_set_robust_list, 40);
+  const tid = args.int(0);
+  const task = tid === 0 ? kernel.current : kernel.pids.tasks.get(tid);
+  if (task === undefined) return -Errno.ESRCH;
+  const values = [BigInt(task.robustList), BigInt(ROBUST_LIST_HEAD_BYTES)];
+  for (const [i, value] of values.entries()) {
+    const error = putUser(
+      kernel,
+      args.unsigned(1 + i),
+      new Uint8Array(BigUint64Array.of(value).buffer),
+    );
+    if (error < 0) return error;
+  }
   return 0;
 }

@@ -79,6 +79,9 @@ export function newSignal(address: number, rlimits: readonly Limit[], leader: Ta
     rlimits: [...rlimits],
     group: noGroup(),
     isSubreaper: false,
+    timers: null,
+    posixTimers: new Map(),
+    nextTimer: 0,
     ended: noUsage(),
     endedChildren: noUsage(),
   };

@@ -25,9 +25,10 @@ export class KmemCaches {
   readonly inodeSecurity = new KmemCache('lsm_inode_cache', 112, 18);
   readonly epitem = new KmemCache('eventpoll_epi', 128, 19);
   readonly pwq = new KmemCache('eventpoll_pwq', 64, 20);
-  /** kmalloc: eventfd, eventpoll, pipe_inode_info, the ring of pipe buffers. */
+  /** kmalloc: eventfd, eventpoll, pipe_inode_info, timerfd, the ring of pipe buffers. */
   readonly kmalloc96 = new KmemCache('kmalloc-96', 96, 21);
   readonly kmalloc192 = new KmemCache('kmalloc-192', 192, 22);
+  readonly kmalloc256 = new KmemCache('kmalloc-256', 256, 32);
   readonly ioKiocb = new KmemCache('io_kiocb', 224, 24);
   readonly kmalloc1k = new KmemCache('kmalloc-1k', 1024, 23);
 

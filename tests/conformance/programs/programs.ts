@@ -59,6 +59,14 @@ export const BINARIES: Readonly<Record<string, BinaryRecipe>> = {
   'processes-glibc': { linkage: 'glibc', sources: ['processes.c'] },
   'processes-musl': { linkage: 'musl', sources: ['processes.c'] },
   'exec-musl': { linkage: 'musl', sources: ['exec.c'] },
+  'threads-musl': { linkage: 'musl', sources: ['threads.c'] },
+  'sched-musl': {
+    linkage: 'musl',
+    sources: ['sched.c'],
+    // linux/futex.h, which musl does not bring.
+    flags: ['-idirafter', '/usr/include', '-idirafter', '/usr/include/x86_64-linux-gnu'],
+  },
+  'timers-musl': { linkage: 'musl', sources: ['timers.c'] },
   'contended-musl': { linkage: 'musl', sources: ['contended.c'] },
   // Only root may make groups: control-groups.test.ts says what it prints.
   'control-groups-musl': { linkage: 'musl', sources: ['control-groups.c'] },
@@ -147,15 +155,25 @@ function codecCases(binary: string): Record<string, Case> {
   return Object.fromEntries(named);
 }
 
+/** A case for each part of a program that takes its name as the argument. */
+function partCases(
+  binary: string,
+  name: string,
+  parts: readonly string[],
+  more: Partial<Case> = {},
+): Record<string, Case> {
+  const cases = parts.map((part): [string, Case] => {
+    return [`${binary}/${part}`, { binary, argv: [name, part], ...more }];
+  });
+  return Object.fromEntries(cases);
+}
+
 /** Parts of address-space.c. */
 const ADDRESS_SPACE = ['protections', 'moves', 'advice', 'locks', 'files', 'limits', 'stack'];
 
 function addressSpaceCases(binary: string): Record<string, Case> {
   const notInQemu = 'its address space is a part of its host process, with other limits and faults';
-  const cases = ADDRESS_SPACE.map((part): [string, Case] => {
-    return [`${binary}/${part}`, { binary, argv: ['address-space', part], notInQemu }];
-  });
-  return Object.fromEntries(cases);
+  return partCases(binary, 'address-space', ADDRESS_SPACE, { notInQemu });
 }
 
 /** Every case by name: `BINARY` for a program with one behaviour, `BINARY/STOP` for the tour. */
@@ -171,6 +189,36 @@ export const CASES: Readonly<Record<string, Case>> = {
   'signals-musl': { binary: 'signals-musl', argv: ['signals'] },
   'processes-glibc': { binary: 'processes-glibc', argv: ['processes'], qemuDiffers: VFORK_COPIES },
   'processes-musl': { binary: 'processes-musl', argv: ['processes'], qemuDiffers: VFORK_COPIES },
+  ...partCases('threads-musl', 'threads', [
+    'mutexes',
+    'conditions',
+    'barriers',
+    'readers',
+    'semaphores',
+    'locals',
+    'cancelled',
+    'signalled',
+    'crashed',
+    'left',
+    'robust',
+    'priority',
+  ]),
+  ...partCases(
+    'sched-musl',
+    'sched',
+    ['policies', 'nice', 'affinity', 'yield', 'limits', 'futexes', 'requeue', 'bitsets'],
+    { notInQemu: 'user-mode QEMU 7.2 has its own scheduler calls and threads' },
+  ),
+  ...partCases('timers-musl', 'timers', [
+    'descriptor',
+    'blocking',
+    'errors',
+    'interval',
+    'used',
+    'alarms',
+    'posix',
+    'thread',
+  ]),
   'exec-musl': {
     binary: 'exec-musl',
     argv: ['exec', 'all'],

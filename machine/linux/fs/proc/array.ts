@@ -3,7 +3,7 @@ import type { MmStruct } from '../../include/linux/mm_types.ts';
 import type { Task } from '../../include/linux/sched.ts';
 import type { Kernel } from '../../init/kernel.ts';
 import { ticksToNs } from '../../kernel/sched/cputime.ts';
-import { FILES_MAX } from '../file.ts';
+import { slotsOf } from '../file.ts';
 import { cpuList } from '../sysfs.ts';
 
 const PAGE_BYTES = 4096;
@@ -96,7 +96,7 @@ export function statusText(kernel: Kernel, task: Task): string {
     ['TracerPid', '0'],
     ['Uid', '0\t0\t0\t0'],
     ['Gid', '0\t0\t0\t0'],
-    ['FDSize', String(Math.min(FILES_MAX, Math.max(64, task.files.fd.length)))],
+    ['FDSize', String(slotsOf(task.files))],
     ['Groups', ''],
     ...(task.mm === null ? [] : memoryRows(task.mm)),
     ['Threads', String(threadsOf(kernel, task))],

@@ -1,4 +1,6 @@
 /** Tasks, after Linux 6.1 include/linux/sched.h and sched/signal.h. */
+import type { ProcessTimers } from '../../kernel/time/itimer.ts';
+import type { PosixTimer } from '../../kernel/time/posix-timer-calls.ts';
 import type { Ticks } from '../../../core/units.ts';
 import type { Registers } from '../../arch/x86/model/registers.ts';
 import type { Kernel } from '../../init/kernel.ts';
@@ -96,6 +98,10 @@ export interface SignalStruct {
   readonly rlimits: Limit[];
   group: ProcessGroup;
   isSubreaper: boolean;
+  /** Interval timers, once one was set; POSIX timers by id. */
+  timers: ProcessTimers | null;
+  readonly posixTimers: Map<number, PosixTimer>;
+  nextTimer: number;
   /** Of ended threads; of reaped children and theirs. */
   readonly ended: Usage;
   readonly endedChildren: Usage;

@@ -127,6 +127,11 @@ export class SigInfo {
     return info;
   }
 
+  /** How many expiries of its timer were missed, known when the signal is taken. */
+  setOverrun(overrun: number): void {
+    this.view.setInt32(At.UID, overrun, true);
+  }
+
   /** siginfo_t from user memory. */
   static raw(bytes: Uint8Array): SigInfo {
     const info = new SigInfo(0, 0);

@@ -3,6 +3,7 @@
  * timer.c and kernel/sched/core.c (scheduler_tick): jiffies, the wall clock, accounting. Omits:
  * softirqs, timers.
  */
+import { runCpuTimers } from './itimer.ts';
 import { Cause } from '../../../core/ledger/cause.ts';
 import type { Ticks } from '../../../core/units.ts';
 import { ImageData, PerCpu } from '../../arch/x86/model/address-map.ts';
@@ -98,7 +99,7 @@ function updateProcessTimes(kernel: Kernel): void {
   cpu.run(F.irq_work_tick, 8);
   cpu.run(F.irq_work_run_list, 12);
   schedulerTick(kernel);
-  cpu.run(F.run_posix_cpu_timers, 31);
+  runCpuTimers(kernel);
 }
 
 function schedulerTick(kernel: Kernel): void {

@@ -44,13 +44,14 @@ export const TASK_SIZE = 0x7ffffffff000;
 /** Offsets in the kernel's data section of objects that several functions touch. */
 export const enum ImageData {
   SYS_CALL_TABLE = 0x82000300,
+  /** struct kmem_cache, 256 bytes for each of up to 64. */
+  KMEM_CACHES = 0x82202000,
   JIFFIES = 0x82206980,
   TK_CORE = 0x82207000,
   INIT_USER_NS = 0x82208000,
   INIT_UTS_NS = 0x82208400,
   INIT_PID_NS = 0x82208800,
   SECURITY_HOOKS = 0x8220a000,
-  KMEM_CACHES = 0x8220b000,
   MEMCG_ROOT = 0x8220c000,
   NODE_DATA = 0x8220d000,
   FUTEX_QUEUES = 0x82210000,
@@ -71,7 +72,6 @@ export const enum PerCpu {
   VM_EVENTS = 0x200,
   MEMCG_STATS = 0x300,
   PAGE_LISTS = 0x400,
-  SLAB_CACHES = 0x600,
   LRU_BATCH = 0x800,
   RUN_QUEUE = 0xa00,
   HRTIMER_BASES = 0x1200,
@@ -79,5 +79,7 @@ export const enum PerCpu {
   TICK_DEVICE = 0x1500,
   CPU_TIMES = 0x1580,
   CRNG = 0x1600,
+  /** struct kmem_cache_cpu, 32 bytes for each of up to 64. */
+  SLAB_CACHES = 0x1800,
   BYTES = 0x2000,
 }

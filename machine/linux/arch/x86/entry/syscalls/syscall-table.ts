@@ -5,6 +5,7 @@
  */
 import { FILE_CALLS } from './syscall-table-fs.ts';
 import { IDENTITY_CALLS } from './syscall-table-identity.ts';
+import { TIMER_CALLS } from './syscall-table-time.ts';
 import { SCHED_CALLS } from './syscall-table-sched.ts';
 import { sysGetrandom } from '../../../../drivers/char/random.ts';
 import { NR, NR_SYSCALLS, type SyscallName } from '../../../../include/uapi/asm/unistd-64.ts';
@@ -21,7 +22,7 @@ import { sysGetrusage, sysTimes } from '../../../../kernel/rusage.ts';
 import { sysWait4, sysWaitid } from '../../../../kernel/wait.ts';
 import { sysFutex } from '../../../../kernel/futex/syscalls.ts';
 import { sysGetrlimit, sysPrlimit64, sysSetrlimit } from '../../../../kernel/rlimit.ts';
-import { sysRseq, sysSetRobustList } from '../../../../kernel/rseq.ts';
+import { sysGetRobustList, sysRseq, sysSetRobustList } from '../../../../kernel/rseq.ts';
 import { sysSchedYield } from '../../../../kernel/sched/yield.ts';
 import {
   sysKill,
@@ -141,6 +142,7 @@ const HANDLERS: Partial<Record<SyscallName, Handled>> = {
   arch_prctl: [sysArchPrctl, 'cpuid faulting, XSTATE permissions'],
   set_tid_address: [sysSetTidAddress],
   set_robust_list: [sysSetRobustList],
+  get_robust_list: [sysGetRobustList],
   rseq: [sysRseq, 'aborting sequences: nothing interrupts them'],
   prlimit64: [sysPrlimit64, 'other processes'],
   getrlimit: [sysGetrlimit],
@@ -152,6 +154,7 @@ const HANDLERS: Partial<Record<SyscallName, Handled>> = {
   gettid: [sysGettid],
   getppid: [sysGetppid],
   ...IDENTITY_CALLS,
+  ...TIMER_CALLS,
   getcpu: [sysGetcpu],
   clock_gettime: [sysClockGettime, 'dynamic clocks, CPU clocks of others'],
   clock_getres: [sysClockGetres, 'dynamic clocks'],
