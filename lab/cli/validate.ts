@@ -1,7 +1,7 @@
-/** `lab validate [timing|paths]`: holds the model against measurements of real machines. */
+/** `lab validate [timing|paths|tracepoints]`: holds the model against measurements of real machines. */
 import process from 'node:process';
 import { Command } from 'commander';
-import { PATHS, TIMING, VALIDATIONS } from '../validate/validations.ts';
+import { PATHS, TIMING, TRACEPOINTS, VALIDATIONS } from '../validate/validations.ts';
 import { ExitCode, unknownName, UserError } from './errors.ts';
 import { formatTable, printJson, printLine, Progress } from './output.ts';
 
@@ -25,7 +25,8 @@ export function validateCommand(): Command {
     .option('--json', 'print as JSON')
     .action(listValidations)
     .addCommand(timingCommand())
-    .addCommand(pathsCommand());
+    .addCommand(pathsCommand())
+    .addCommand(tracepointsCommand());
 }
 
 function listValidations({ json }: ListOptions): void {
@@ -125,5 +126,41 @@ async function paths(options: PathsCommandOptions, command: Command): Promise<vo
   const isJson = options.json === true || command.parent?.opts<ListOptions>().json === true;
   if (isJson) printJson(report);
   else printLine(pathsText(report));
+  if (!report.ok) process.exitCode = ExitCode.FAILED;
+}
+
+interface TracepointsCommandOptions {
+  readonly operations: string;
+  readonly json?: boolean;
+}
+
+function tracepointsCommand(): Command {
+  return new Command(TRACEPOINTS.name)
+    .description(`Validates the ${TRACEPOINTS.summary}.`)
+    .option('--operations <text>', 'only operations whose name contains this', '')
+    .option('--json', 'print as JSON')
+    .action(tracepoints);
+}
+
+async function tracepoints(options: TracepointsCommandOptions, command: Command): Promise<void> {
+  const { validateTracepoints } = await import('../validate/tracepoints/tracepoints.ts');
+  const { tracepointsText } = await import('../validate/tracepoints/tracepoints-text.ts');
+  const progress = new Progress();
+  const report = validateTracepoints({
+    filter: options.operations,
+    onOperation: (name) => {
+      progress.show(`tracing: ${name}`);
+    },
+  });
+  progress.clear();
+  if (report.rows.length === 0) {
+    throw new UserError(`no operation contains '${options.operations}'`, {
+      place: '--operations',
+      remedy: 'leave it out to see all operations',
+    });
+  }
+  const isJson = options.json === true || command.parent?.opts<ListOptions>().json === true;
+  if (isJson) printJson(report);
+  else printLine(tracepointsText(report));
   if (!report.ok) process.exitCode = ExitCode.FAILED;
 }
