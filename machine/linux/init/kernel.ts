@@ -85,7 +85,6 @@ export interface Kernel extends PageSource {
   readonly fileSystems: FileSystems;
   /** The root directory. */
   readonly root: Dentry;
-  readonly executable: { path: string };
   /** Output of the guest on descriptors 1 and 2. */
   readonly console: (sink: 1 | 2, bytes: Uint8Array) => void;
   readonly warnings: string[];

@@ -201,7 +201,6 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
     init,
     fileSystems,
     root,
-    executable: { path: '' },
     console: options.onConsole,
     warnings: [],
     warned: new Set<string>(),

@@ -56,7 +56,7 @@ function processDirectory(kernel: Kernel, parent: Dentry, task: Task): Dentry {
   const directory = addDirectory(kernel, parent, String(task.pid), { mode: 0o555 });
   owners.set(directory, task);
   for (const [name, make] of Object.entries(TEXTS)) addText(kernel, directory, name, make(task));
-  addLink(kernel, directory, 'exe', () => kernel.executable.path);
+  addLink(kernel, directory, 'exe', () => task.mm?.exeFile ?? '');
   addLink(kernel, directory, 'cwd', () => task.fs.pwd);
   addLink(kernel, directory, 'root', () => task.fs.root);
   addDirectory(kernel, directory, 'fd', { mode: 0o500, data: descriptors(task) });
