@@ -71,6 +71,7 @@ function emitProgram(guest: Guest, operation: PathOperation): void {
     },
   };
   emitCrowd(guest);
+  guest.syscall('rseq', RSEQ_AREA, 32, 0, RSEQ_SIGNATURE);
   touchBuffer(stage);
   operation.setup?.(stage);
   const before = guest.routine('before_each', () => {
@@ -99,6 +100,10 @@ function emitProgram(guest: Guest, operation: PathOperation): void {
   }
   asm.xor(registers.eax, registers.eax);
 }
+
+/** In a page of the crowd that can be written; glibc registers such an area when a program starts. */
+const RSEQ_AREA = 0x7000010000;
+const RSEQ_SIGNATURE = 0x53053053;
 
 /** Mappings such as the counted process had: enough for a tree of two levels. */
 function emitCrowd(guest: Guest): void {

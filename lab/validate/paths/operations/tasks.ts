@@ -5,9 +5,9 @@ import { operation, type PathOperation, type Stage } from '../operation.ts';
 
 const { rax, eax, r12, r13, r14, rbx } = registers;
 const PAGE = 4096;
+/** Tasks of this policy do not preempt whom they are woken by. */
+const SCHED_BATCH = 3;
 const FAR = 0x10000000000;
-const SIGKILL = 9;
-const PR_SET_PDEATHSIG = 1;
 
 /** fork(); the child runs `child`, the parent goes on with its pid in rbx. */
 function forkInto({ guest }: Stage, child: () => void): void {
@@ -34,12 +34,12 @@ const settle: Emit = ({ guest }) => {
   for (let i = 0; i < 3; i++) guest.syscall('sched_yield');
 };
 
-/** A child that runs `body` for ever; it dies with the parent's last repetition. */
+/** A child that runs `body` for ever; it dies with the first process, its parent. */
 function companion(body: Emit): Emit {
   return (stage) => {
     const { guest } = stage;
     forkInto(stage, () => {
-      guest.syscall('prctl', PR_SET_PDEATHSIG, SIGKILL);
+      guest.syscall('sched_setscheduler', 0, SCHED_BATCH, stage.small);
       const again = guest.asm.here();
       body(stage);
       guest.asm.jmp(again);
@@ -59,6 +59,19 @@ function touched(pages: number): Emit {
   };
 }
 
+/** What a static program of the C library has besides: 320 KiB resident, in mappings of their own. */
+const resident: Emit = ({ guest }) => {
+  for (let i = 0; i < 4; i++) {
+    const start = FAR + 0x40000000 + i * 0x100000;
+    guest.syscall('mmap', start, 14 * PAGE, 3, 0x22, -1, 0);
+    guest.asm.mov(rax, start);
+    guest.repeat(registers.rcx, 14, () => {
+      guest.asm.mov(byte(rax), 1);
+      guest.asm.add(rax, PAGE);
+    });
+  }
+};
+
 const cowStore: Emit = ({ guest: { asm } }) => {
   asm.mov(byte(r14), 2);
 };
@@ -70,10 +83,10 @@ const walk: Emit = ({ guest: { asm } }) => {
 };
 
 export const TASKS: readonly PathOperation[] = [
-  operation('fork_small', fork, { after: reap }),
-  operation('fork_1m_4kpages', fork, { setup: touched(256), after: reap }),
-  operation('fork_exit_wait_small', all(fork, reap)),
-  operation('wait4_zombie', reap, { before: all(fork, settle) }),
+  operation('fork_small', fork, { setup: resident, after: reap }),
+  operation('fork_1m_4kpages', fork, { setup: all(resident, touched(256)), after: reap }),
+  operation('fork_exit_wait_small', all(fork, reap), { setup: resident }),
+  operation('wait4_zombie', reap, { setup: resident, before: all(fork, settle) }),
   operation('vfork_exit', vfork, { after: reap }),
   operation('fault_cow_fork_copy', cowStore, {
     setup: all(touched(64), walk, companion(call('pause'))),
