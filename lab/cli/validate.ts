@@ -89,6 +89,7 @@ async function timing(options: TimingCommandOptions, command: Command): Promise<
 interface PathsCommandOptions {
   readonly operations: string;
   readonly boot?: string;
+  readonly assumptions?: boolean;
   readonly json?: boolean;
 }
 
@@ -97,11 +98,18 @@ function pathsCommand(): Command {
     .description(`Validates the ${PATHS.summary}.`)
     .option('--operations <text>', 'only operations whose name contains this', '')
     .option('--boot <name>', 'only this boot of the real kernel: off, on or on_zen')
+    .option('--assumptions', 'list the functions whose instructions were never counted, and stop')
     .option('--json', 'print as JSON')
     .action(paths);
 }
 
 async function paths(options: PathsCommandOptions, command: Command): Promise<void> {
+  if (options.assumptions === true) {
+    const { assumptions, assumptionsText } = await import('../validate/paths/assumptions.ts');
+    if (options.json === true) printJson(assumptions());
+    else printLine(assumptionsText(assumptions()));
+    return;
+  }
   const { ALL_BOOTS, validatePaths } = await import('../validate/paths/paths.ts');
   const { pathsText } = await import('../validate/paths/paths-text.ts');
   const boots = ALL_BOOTS.filter((boot) => options.boot === undefined || boot === options.boot);
