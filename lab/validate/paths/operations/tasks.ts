@@ -39,7 +39,7 @@ function companion(body: Emit): Emit {
   return (stage) => {
     const { guest } = stage;
     forkInto(stage, () => {
-      guest.syscall('sched_setscheduler', 0, SCHED_BATCH, stage.small);
+      guest.syscall('sched_setscheduler', 0, SCHED_BATCH, stage.buffer);
       const again = guest.asm.here();
       body(stage);
       guest.asm.jmp(again);
@@ -82,7 +82,49 @@ const walk: Emit = ({ guest: { asm } }) => {
   asm.mov(r14, FAR + PAGE);
 };
 
+/** clone() of a thread that leaves at once, on a stack of its own. */
+const THREAD_STACK = FAR + 0x30000000;
+const THREAD_FLAGS = 0x50f00;
+const threadStack = call('mmap', THREAD_STACK, 4 * PAGE, 3, 0x22, -1, 0);
+
+/** The new thread runs `body`. */
+const cloneThread =
+  (body: Emit): Emit =>
+  (stage) => {
+    const { guest } = stage;
+    const parent = guest.asm.newLabel();
+    guest.syscall('clone', THREAD_FLAGS, THREAD_STACK + 4 * PAGE - 64, 0, 0, 0);
+    guest.asm.test(eax, eax);
+    guest.asm.jne(parent);
+    body(stage);
+    guest.asm.bind(parent);
+  };
+
+/** The thread's stack begins with a word that nobody writes. */
+const FUTEX_WORD = THREAD_STACK;
+const FUTEX_WAIT_PRIVATE = 128;
+const FUTEX_WAKE_PRIVATE = 129;
+
+/** A thread that sleeps on the word again and again, and does not preempt. */
+const waitingThread: Emit = ({ guest, buffer }) => {
+  guest.syscall('sched_setscheduler', 0, SCHED_BATCH, buffer);
+  const again = guest.asm.here();
+  guest.syscall('futex', FUTEX_WORD, FUTEX_WAIT_PRIVATE, 0, 0);
+  guest.asm.jmp(again);
+};
+
+/** A thread that calls sched_yield for ever. */
+const yieldingThread = cloneThread(({ guest }) => {
+  const again = guest.asm.here();
+  guest.syscall('sched_yield');
+  guest.asm.jmp(again);
+});
+
 export const TASKS: readonly PathOperation[] = [
+  operation('clone_thread', cloneThread(call('exit', 0)), { setup: threadStack, after: settle }),
+  operation('yield_2thread_roundtrip', call('sched_yield'), {
+    setup: all(threadStack, yieldingThread, settle),
+  }),
   operation('fork_small', fork, { setup: resident, after: reap }),
   operation('fork_1m_4kpages', fork, { setup: all(resident, touched(256)), after: reap }),
   operation('fork_exit_wait_small', all(fork, reap), { setup: resident }),
@@ -103,12 +145,8 @@ export const TASKS: readonly PathOperation[] = [
     setup: all(pipe, companion(call('read', r12, 'buffer', 1)), settle),
     after: settle,
   }),
-  operation('futex_wake_1_nopreempt', call('futex', FAR, 1, 1), {
-    setup: all(
-      call('mmap', FAR, PAGE, 3, 0x21, -1, 0),
-      companion(call('futex', FAR, 0, 0, 0)),
-      settle,
-    ),
+  operation('futex_wake_1_nopreempt', call('futex', FUTEX_WORD, FUTEX_WAKE_PRIVATE, 1), {
+    setup: all(threadStack, cloneThread(waitingThread), settle),
     after: settle,
   }),
   operation('execve_enoent', ({ guest, path }) => {

@@ -119,10 +119,12 @@ function ttwuQueue(kernel: Kernel, rq: Rq, task: Task, flags: number): void {
 /** wake_up_new_task: the first time that a task can run. */
 export function wakeUpNewTask(kernel: Kernel, task: Task): void {
   const { cpu } = kernel;
-  cpu.run(F.wake_up_new_task, 60);
+  cpu.run(F.wake_up_new_task, 128);
   task.state = 'R';
   const rq = kernel.rqs[task.sched.cpu];
   acquire(cpu, rq.lock);
+  cpu.run(F.attach_entity_load_avg, 74);
+  psiTaskChange(kernel);
   wakeNewTask(kernel, task);
   tracePoint(kernel, Point.SCHED_WAKEUP_NEW, task.pid, task.sched.cpu);
   release(cpu, rq.lock);
