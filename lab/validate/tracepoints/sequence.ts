@@ -20,7 +20,8 @@ const BOARD: Board = {
   cpus: 1,
   features: ['fsgsbase', 'constant_tsc', 'nonstop_tsc', 'rdtscp'],
 };
-const COMMAND_LINE = 'norandmaps mitigations=off pti=off CONFIG_HZ=100';
+const COMMAND_LINE =
+  'norandmaps mitigations=off pti=off CONFIG_HZ=100 transparent_hugepage=madvise';
 
 /** Tables with a row that is not a tracepoint of Linux, or stands for two. */
 const NOT_TRACED = new Set(['syscalls', 'futex', 'irq_handler']);
