@@ -70,7 +70,12 @@ export function countOperation(
     }
     const missing = result.warnings.find((warning) => warning.includes('not modelled'));
     if (missing !== undefined) return { reason: missing };
-    return mostFrequent(phases.map((name, i) => countPhase(result, name, lines[i]?.size ?? 0)));
+    return mostFrequent(
+      phases.map((name, i) => {
+        const contexts = operation.sleeps === true ? WITH_TIMER : KERNEL_ONLY;
+        return countPhase(result, { name, contexts, dataLines: lines[i]?.size ?? 0 });
+      }),
+    );
   } catch (error) {
     if (!(error instanceof MachineBug)) throw error;
     return { reason: error.message };
@@ -81,14 +86,28 @@ const FEATURES = ['fsgsbase', 'constant_tsc', 'nonstop_tsc', 'rdtscp'];
 
 type Result = Extract<ReturnType<typeof runMachine>, { kind: 'result' }>;
 
+const KERNEL_ONLY: readonly number[] = [Context.KERNEL];
+const WITH_TIMER: readonly number[] = [
+  Context.KERNEL,
+  Context.HARDIRQ,
+  Context.SOFTIRQ,
+  Context.IDLE,
+];
+
+interface Phase {
+  readonly name: string;
+  readonly contexts: readonly number[];
+  readonly dataLines: number;
+}
+
 /** Interrupts that nobody asked for are left out, as they were in the real kernel's counts. */
-function countPhase({ ledger, symbols }: Result, name: string, dataLines: number): PathCount {
+function countPhase({ ledger, symbols }: Result, { name, contexts, dataLines }: Phase): PathCount {
   const window = ledger.windows.findIndex((each) => each.name === name);
   const functions: string[] = [];
   let instructions = 0;
   let branches = 0;
   for (const row of ledger.rows) {
-    if (row.window !== window || row.context !== Context.KERNEL) continue;
+    if (row.window !== window || !contexts.includes(row.context)) continue;
     instructions += row.instructions;
     const { name: fn } = symbols.at(row.symbol);
     functions.push(fn);

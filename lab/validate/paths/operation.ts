@@ -33,6 +33,8 @@ export interface PathOperation {
   readonly measured: Emit;
   /** After each repetition, not counted. */
   readonly after?: Emit;
+  /** It sleeps until a timer fires: the idle task and the timer's interrupt belong to it. */
+  readonly sleeps?: boolean;
 }
 
 /** Shorthand for an operation that is one thing to do. */

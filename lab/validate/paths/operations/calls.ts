@@ -75,6 +75,7 @@ export const CALLS: readonly PathOperation[] = [
   }),
   operation('nanosleep_50us', call('nanosleep', 'small', 0), {
     setup: setWords(0, 50_000),
+    sleeps: true,
   }),
   operation('eventfd_create', keep(registers.r12, 'eventfd2', 0, 0), {
     after: call('close', registers.r12),
@@ -87,6 +88,7 @@ export const CALLS: readonly PathOperation[] = [
   }),
   operation('futex_wait_timeout_100us', call('futex', 'buffer', 128, 0, 'small'), {
     setup: setWords(0, 100_000),
+    sleeps: true,
   }),
 ];
 

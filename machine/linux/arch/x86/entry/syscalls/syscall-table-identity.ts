@@ -1,4 +1,4 @@
-/** Calls about who a task is and what program it runs. */
+/** Calls about who a task is and what program it runs, after Linux 6.1 arch/x86/entry/syscalls/syscall_64.tbl. */
 import { sysExecve, sysExecveat } from '../../../../fs/exec-syscalls.ts';
 import {
   sysGetgroups,
