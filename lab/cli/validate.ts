@@ -1,7 +1,7 @@
-/** `lab validate [timing|paths]`: holds the model against measurements of real machines. */
+/** `lab validate [timing|paths|tracepoints]`: holds the model against measurements of real machines. */
 import process from 'node:process';
 import { Command } from 'commander';
-import { PATHS, TIMING, VALIDATIONS } from '../validate/validations.ts';
+import { PATHS, TIMING, TRACEPOINTS, VALIDATIONS } from '../validate/validations.ts';
 import { ExitCode, unknownName, UserError } from './errors.ts';
 import { formatTable, printJson, printLine, Progress } from './output.ts';
 
@@ -25,7 +25,8 @@ export function validateCommand(): Command {
     .option('--json', 'print as JSON')
     .action(listValidations)
     .addCommand(timingCommand())
-    .addCommand(pathsCommand());
+    .addCommand(pathsCommand())
+    .addCommand(tracepointsCommand());
 }
 
 function listValidations({ json }: ListOptions): void {
@@ -88,6 +89,7 @@ async function timing(options: TimingCommandOptions, command: Command): Promise<
 interface PathsCommandOptions {
   readonly operations: string;
   readonly boot?: string;
+  readonly assumptions?: boolean;
   readonly json?: boolean;
 }
 
@@ -96,11 +98,18 @@ function pathsCommand(): Command {
     .description(`Validates the ${PATHS.summary}.`)
     .option('--operations <text>', 'only operations whose name contains this', '')
     .option('--boot <name>', 'only this boot of the real kernel: off, on or on_zen')
+    .option('--assumptions', 'list the functions whose instructions were never counted, and stop')
     .option('--json', 'print as JSON')
     .action(paths);
 }
 
 async function paths(options: PathsCommandOptions, command: Command): Promise<void> {
+  if (options.assumptions === true) {
+    const { assumptions, assumptionsText } = await import('../validate/paths/assumptions.ts');
+    if (options.json === true) printJson(assumptions());
+    else printLine(assumptionsText(assumptions()));
+    return;
+  }
   const { ALL_BOOTS, validatePaths } = await import('../validate/paths/paths.ts');
   const { pathsText } = await import('../validate/paths/paths-text.ts');
   const boots = ALL_BOOTS.filter((boot) => options.boot === undefined || boot === options.boot);
@@ -125,5 +134,41 @@ async function paths(options: PathsCommandOptions, command: Command): Promise<vo
   const isJson = options.json === true || command.parent?.opts<ListOptions>().json === true;
   if (isJson) printJson(report);
   else printLine(pathsText(report));
+  if (!report.ok) process.exitCode = ExitCode.FAILED;
+}
+
+interface TracepointsCommandOptions {
+  readonly operations: string;
+  readonly json?: boolean;
+}
+
+function tracepointsCommand(): Command {
+  return new Command(TRACEPOINTS.name)
+    .description(`Validates the ${TRACEPOINTS.summary}.`)
+    .option('--operations <text>', 'only operations whose name contains this', '')
+    .option('--json', 'print as JSON')
+    .action(tracepoints);
+}
+
+async function tracepoints(options: TracepointsCommandOptions, command: Command): Promise<void> {
+  const { validateTracepoints } = await import('../validate/tracepoints/tracepoints.ts');
+  const { tracepointsText } = await import('../validate/tracepoints/tracepoints-text.ts');
+  const progress = new Progress();
+  const report = validateTracepoints({
+    filter: options.operations,
+    onOperation: (name) => {
+      progress.show(`tracing: ${name}`);
+    },
+  });
+  progress.clear();
+  if (report.rows.length === 0) {
+    throw new UserError(`no operation contains '${options.operations}'`, {
+      place: '--operations',
+      remedy: 'leave it out to see all operations',
+    });
+  }
+  const isJson = options.json === true || command.parent?.opts<ListOptions>().json === true;
+  if (isJson) printJson(report);
+  else printLine(tracepointsText(report));
   if (!report.ok) process.exitCode = ExitCode.FAILED;
 }

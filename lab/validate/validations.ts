@@ -16,4 +16,10 @@ export const PATHS: Validation = {
   summary: "instructions of the kernel model's operations against counts of a real Linux 6.1",
 };
 
-export const VALIDATIONS: readonly Validation[] = [TIMING, PATHS];
+export const TRACEPOINTS: Validation = {
+  name: 'tracepoints',
+  summary:
+    'tracepoints that operations hit in the kernel model, in order, against a real Linux 6.18',
+};
+
+export const VALIDATIONS: readonly Validation[] = [TIMING, PATHS, TRACEPOINTS];

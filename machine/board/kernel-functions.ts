@@ -1,2 +1,6 @@
 /** Facts of the modelled kernel functions for those who read a ledger. */
-export { branchDensity } from '../linux/arch/x86/model/kernel-text.ts';
+export {
+  branchDensity,
+  modelledFunctions,
+  type ModelledFunction,
+} from '../linux/arch/x86/model/kernel-text.ts';

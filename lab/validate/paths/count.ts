@@ -29,8 +29,8 @@ export interface PathCount {
 /** First address of the kernel's half, in units of 2^32. */
 const KERNEL_HIGH = 0x80000000;
 const LINE_SHIFT = 6;
-/** The counted kernel's version ran on a machine without the features that boards add. */
-const TICK_FREE = 'CONFIG_HZ=100';
+/** Few ticks, as interrupts are left out; huge pages for who asks, as the counted operations do. */
+const SETTINGS = 'CONFIG_HZ=100 transparent_hugepage=madvise';
 
 /** The count that most repetitions have, or why there is none. */
 export function countOperation(
@@ -41,11 +41,11 @@ export function countOperation(
   const lines: Set<string>[] = phases.map(() => new Set());
   let phase = -1;
   const { commandLine, features } = BOOTS[boot];
-  const board: Board = { ...SIMPLE, features: [...FEATURES, ...features] };
+  const board: Board = { ...SIMPLE, cpus: 1, features: [...FEATURES, ...features] };
   try {
     const result = runMachine({
       board,
-      commandLine: `${commandLine} ${TICK_FREE}`,
+      commandLine: `${commandLine} ${SETTINGS}`,
       seed: 1,
       program: { path: `/${operation.name}`, bytes, argv: [operation.name], env: [] },
       phases,
@@ -70,7 +70,12 @@ export function countOperation(
     }
     const missing = result.warnings.find((warning) => warning.includes('not modelled'));
     if (missing !== undefined) return { reason: missing };
-    return mostFrequent(phases.map((name, i) => countPhase(result, name, lines[i]?.size ?? 0)));
+    return mostFrequent(
+      phases.map((name, i) => {
+        const contexts = operation.sleeps === true ? WITH_TIMER : KERNEL_ONLY;
+        return countPhase(result, { name, contexts, dataLines: lines[i]?.size ?? 0 });
+      }),
+    );
   } catch (error) {
     if (!(error instanceof MachineBug)) throw error;
     return { reason: error.message };
@@ -81,14 +86,28 @@ const FEATURES = ['fsgsbase', 'constant_tsc', 'nonstop_tsc', 'rdtscp'];
 
 type Result = Extract<ReturnType<typeof runMachine>, { kind: 'result' }>;
 
+const KERNEL_ONLY: readonly number[] = [Context.KERNEL];
+const WITH_TIMER: readonly number[] = [
+  Context.KERNEL,
+  Context.HARDIRQ,
+  Context.SOFTIRQ,
+  Context.IDLE,
+];
+
+interface Phase {
+  readonly name: string;
+  readonly contexts: readonly number[];
+  readonly dataLines: number;
+}
+
 /** Interrupts that nobody asked for are left out, as they were in the real kernel's counts. */
-function countPhase({ ledger, symbols }: Result, name: string, dataLines: number): PathCount {
+function countPhase({ ledger, symbols }: Result, { name, contexts, dataLines }: Phase): PathCount {
   const window = ledger.windows.findIndex((each) => each.name === name);
   const functions: string[] = [];
   let instructions = 0;
   let branches = 0;
   for (const row of ledger.rows) {
-    if (row.window !== window || row.context !== Context.KERNEL) continue;
+    if (row.window !== window || !contexts.includes(row.context)) continue;
     instructions += row.instructions;
     const { name: fn } = symbols.at(row.symbol);
     functions.push(fn);

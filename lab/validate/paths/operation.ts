@@ -33,6 +33,8 @@ export interface PathOperation {
   readonly measured: Emit;
   /** After each repetition, not counted. */
   readonly after?: Emit;
+  /** It sleeps until a timer fires: the idle task and the timer's interrupt belong to it. */
+  readonly sleeps?: boolean;
 }
 
 /** Shorthand for an operation that is one thing to do. */
@@ -71,6 +73,7 @@ function emitProgram(guest: Guest, operation: PathOperation): void {
     },
   };
   emitCrowd(guest);
+  guest.syscall('rseq', RSEQ_AREA, 32, 0, RSEQ_SIGNATURE);
   touchBuffer(stage);
   operation.setup?.(stage);
   const before = guest.routine('before_each', () => {
@@ -99,6 +102,10 @@ function emitProgram(guest: Guest, operation: PathOperation): void {
   }
   asm.xor(registers.eax, registers.eax);
 }
+
+/** In a page of the crowd that can be written; glibc registers such an area when a program starts. */
+const RSEQ_AREA = 0x7000010000;
+const RSEQ_SIGNATURE = 0x53053053;
 
 /** Mappings such as the counted process had: enough for a tree of two levels. */
 function emitCrowd(guest: Guest): void {

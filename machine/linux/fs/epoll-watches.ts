@@ -10,10 +10,11 @@ type Unwatch = (kernel: Kernel) => void;
 
 const watches = new WeakMap<FileStruct, Set<Unwatch>>();
 
-export function addWatch(file: FileStruct, unwatch: Unwatch): void {
+export function addWatch(file: FileStruct, unwatch: Unwatch): boolean {
   const set = watches.get(file);
   if (set === undefined) watches.set(file, new Set([unwatch]));
   else set.add(unwatch);
+  return set === undefined || set.size === 1;
 }
 
 export function removeWatch(file: FileStruct, unwatch: Unwatch): void {

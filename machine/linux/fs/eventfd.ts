@@ -116,6 +116,9 @@ function addValue(kernel: Kernel, counter: EventCounter, value: bigint): number 
 function poll(kernel: Kernel, file: FileStruct, table: PollTable | null): number {
   const counter = counterOf(file);
   kernel.cpu.run(F.eventfd_poll, 16);
+  // f_op and f_mode, private_data, the counter.
+  kernel.cpu.read(file.address + 64);
+  kernel.cpu.read(file.address + 192);
   kernel.cpu.read(counter.address);
   table?.queue(kernel, file, counter.wait);
   let mask = 0;

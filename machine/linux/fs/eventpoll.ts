@@ -117,11 +117,21 @@ export function insertItem(
   ep.items.set(String(fd), item);
   cpu.run(F.rb_insert_color, 5);
   cpu.write(ep.address);
-  addWatch(file, unwatch);
+  // attach_epitem: the first watch of a file takes a head for the list of its watches.
+  if (addWatch(file, unwatch)) {
+    caches.epitem.allocateCost(kernel, 100);
+    cpu.run(F.__memset, 1);
+    cpu.run(F.memset_erms, 6);
+  }
   const table: PollTable = {
     queue: (at, _file, head) => {
       at.cpu.run(F.ep_ptable_queue_proc, 34);
       caches.pwq.allocateCost(at, 100);
+      at.cpu.run(F.__memset, 1);
+      at.cpu.run(F.memset_erms, 6);
+      at.cpu.run(F._raw_spin_lock_irqsave, 16);
+      at.cpu.run(F.__list_add_valid, 17);
+      at.cpu.run(F._raw_spin_unlock_irqrestore, 10);
       const entry: WaitQueueEntry = {
         task: at.current,
         exclusive: false,

@@ -70,7 +70,8 @@ function lookup(kernel: Kernel, fd: number): FileStruct | null {
   const { cpu, current } = kernel;
   cpu.run(F.__fget_light, 34);
   cpu.read(current.files.address);
-  cpu.read(current.files.address + 64);
+  // The array of 64 descriptors in the files_struct, 8 to a line.
+  cpu.read(current.files.address + 64 * (1 + ((fd >>> 3) & 7)));
   const file = fileOf(kernel, fd);
   if (file !== null) cpu.read(file.address);
   return file;

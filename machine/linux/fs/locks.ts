@@ -2,7 +2,7 @@
  * POSIX and open-file locks and flock, after Linux 6.1 fs/locks.c. Omits: waiting for a lock (a call
  * that would wait is refused with -EAGAIN, and the run says so), mandatory locks, leases.
  */
-import { copyFromUser, copyToUser } from '../arch/x86/lib/usercopy.ts';
+import { copyFromUser, copyToUser, readUserBytes } from '../arch/x86/lib/usercopy.ts';
 import type { SyscallArguments } from '../arch/x86/entry/syscall-arguments.ts';
 import { runSteps, type Steps } from '../arch/x86/model/steps.ts';
 import { F } from '../arch/x86/model/generated/function-ids.ts';
@@ -22,6 +22,15 @@ import {
 
 const GET_LOCK: Steps = [
   [F.fcntl_getlk, 83],
+  // locks_alloc_lock and locks_free_lock: a struct file_lock on the way.
+  [F.kmem_cache_alloc, 100],
+  [F.__cond_resched, 6],
+  [F.should_failslab, 3],
+  [F.__memset, 1],
+  [F.memset_erms, 6],
+  [F.memcg_slab_post_alloc_hook, 18],
+  [F.kmem_cache_free, 70],
+  [F.cache_from_obj, 29],
   [F.__init_waitqueue_head, 6],
   [F.flock64_to_posix_lock, 37],
   [F.vfs_test_lock, 15],
@@ -77,7 +86,8 @@ export function getLock(
   runSteps(kernel.cpu, GET_LOCK);
   const conflict = conflictOf(file.inode, ownerOf(kernel, file, command), wanted);
   const bytes = new Uint8Array(FLOCK_BYTES);
-  if (copyFromUser(kernel, address, bytes) < 0) return -Errno.EFAULT;
+  // Linux changes the copy that it has read before: no second charge.
+  if (readUserBytes(kernel, address, bytes) < 0) return -Errno.EFAULT;
   const view = new DataView(bytes.buffer);
   if (conflict === undefined) view.setInt16(0, LockType.NONE, true);
   else {

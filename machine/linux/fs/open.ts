@@ -10,7 +10,7 @@ import type { Sleeping } from '../include/linux/sched.ts';
 import { Errno } from '../include/uapi/asm-generic/errno.ts';
 import { At, O } from '../include/uapi/asm-generic/fcntl.ts';
 import type { Kernel } from '../init/kernel.ts';
-import { getname } from '../lib/strncpy_from_user.ts';
+import { getname, putname, takeName } from '../lib/strncpy_from_user.ts';
 import { FILE_BYTES_MAX } from '../mm/shmem.ts';
 import { framedPage, shmemWritePage } from '../mm/shmem-pages.ts';
 import { punchPage, resizeFile } from '../mm/truncate.ts';
@@ -44,18 +44,37 @@ function doSysOpen(
   kernel: Kernel,
   dirfd: number,
   address: number,
-  [given, mode]: readonly [flags: number, mode: number],
+  how: readonly [flags: number, mode: number],
 ): IoResult {
   const { cpu } = kernel;
-  const flags = buildOpenFlags(given);
+  const flags = buildOpenFlags(how[0]);
   cpu.run(F.do_sys_openat2, 66);
   cpu.run(F.build_open_flags, (flags & O.CREAT) === 0 ? 86 : 87);
   if (flags < 0) return flags;
-  const path = getname(kernel, address);
-  if (typeof path === 'number') return path;
+  const { path, buffer } = takeName(kernel, address);
+  if (buffer < 0) return -Errno.ENOMEM;
+  const result =
+    path === ''
+      ? -Errno.ENOENT
+      : typeof path === 'number'
+        ? path
+        : openPath(kernel, { dirfd, path, flags, mode: how[1] });
+  putname(kernel, buffer);
+  return result;
+}
+
+interface OpenRequest {
+  readonly dirfd: number;
+  readonly path: string;
+  readonly flags: number;
+  readonly mode: number;
+}
+
+function openPath(kernel: Kernel, request: OpenRequest): IoResult {
+  const { flags } = request;
   const fd = getUnusedFd(kernel);
   if (fd < 0) return fd;
-  const file = doFilpOpen(kernel, { dirfd, path, flags, mode });
+  const file = doFilpOpen(kernel, request);
   if (typeof file === 'number') return file;
   const opened = (flags & O.PATH) !== 0 ? 0 : (file.operations.open?.(kernel, file) ?? 0);
   if (typeof opened !== 'number') return openSlowly(kernel, file, opened, flags);

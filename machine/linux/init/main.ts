@@ -69,6 +69,7 @@ import {
   SCHED_WAKEUP,
   SCHED_WAKING,
 } from '../trace/sched-specs.ts';
+import { POINT_TABLES } from '../trace/points-specs.ts';
 import type { Tracepoints } from '../trace/tracepoints.ts';
 import type { TableSpec } from '../../core/trace/event-table.ts';
 import type { KernelConfig } from './config.ts';
@@ -315,9 +316,11 @@ function tracepoints({ events, trace }: KernelOptions): Tracepoints {
     schedStatRuntime: table(SCHED_STAT_RUNTIME),
     futex: table(FUTEX),
     tlbFlush: table(TLB_FLUSH),
+    points: POINT_TABLES.map(table),
   };
 }
 
 function finishTrace(trace: Tracepoints): void {
-  for (const table of Object.values(trace) as (EventTable | null)[]) table?.finish();
+  const tables = Object.values(trace) as (EventTable | null | readonly (EventTable | null)[])[];
+  for (const table of tables.flat()) table?.finish();
 }

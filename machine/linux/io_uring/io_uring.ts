@@ -22,6 +22,8 @@ import { type Kernel, warnOnce } from '../init/kernel.ts';
 import { spinLock, spinUnlock } from '../kernel/locking/spinlock.ts';
 import { type WaitQueueHead, waitQueueHead, wakeUp } from '../kernel/sched/wait.ts';
 import { type Completion, RingField, type Rings } from './rings.ts';
+import { tracePoint } from '../trace/points.ts';
+import { Point } from '../trace/points-specs.ts';
 
 /** IORING_OP_LAST of 6.1 */
 const OP_LAST = 48;
@@ -160,6 +162,7 @@ function issue(kernel: Kernel, { request, sqe }: Request, { completions }: Batch
   }
   cpu.run(F.io_nop_prep, 6);
   cpu.indirect(1);
+  tracePoint(kernel, Point.IO_URING_SUBMIT_REQ, Number(userData), opcode);
   cpu.run(F.io_issue_sqe, 63);
   cpu.indirect(1);
   cpu.run(F.io_nop, 4);
@@ -181,8 +184,11 @@ function flushCompletions(kernel: Kernel, ring: IoRing, { completions, requests 
 }
 
 /** __io_fill_cqe_req: into the ring, or onto the overflow list. */
-function fillCqe({ cpu }: Kernel, ring: IoRing, completion: Completion): void {
+function fillCqe(kernel: Kernel, ring: IoRing, completion: Completion): void {
+  const { cpu } = kernel;
   const { rings } = ring;
+  const { userData, result } = completion;
+  tracePoint(kernel, Point.IO_URING_COMPLETE, Number(userData), result);
   cpu.run(F.__io_fill_cqe_req, 37);
   const free = rings.shape.cqEntries - waitingCompletions(ring);
   if (free > 0 && ring.overflow.length === 0) {

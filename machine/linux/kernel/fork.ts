@@ -31,6 +31,8 @@ import { putSighand } from './sighand.ts';
 import { schedule, wakeUpNewTask } from './sched/core.ts';
 import { fatalSignalPending, recalcSigpending } from './signal-pending.ts';
 import { blankTask, newSignal, noActions, type TaskObjects, threadsMax } from './task.ts';
+import { tracePoint } from '../trace/points.ts';
+import { Point } from '../trace/points-specs.ts';
 
 /** kernel_clone_args */
 export interface CloneArguments {
@@ -75,6 +77,7 @@ export function kernelClone(kernel: Kernel, args: CloneArguments): number | Slee
   cpu.run(F.kernel_clone, has(args, Clone.THREAD) ? 88 : 94);
   const child = copyProcess(kernel, args);
   if (typeof child === 'number') return child;
+  tracePoint(kernel, Point.TASK_NEWTASK, child.pid, args.flags);
   traceProcessFork(kernel, child);
   runSteps(cpu, COST.AFTER_COPY);
   const { pid } = child;

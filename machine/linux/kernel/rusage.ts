@@ -1,12 +1,41 @@
 /** What tasks have used, as user code sees it, after Linux 6.1 kernel/sys.c (getrusage, times). */
 import { copyToUser } from '../arch/x86/lib/usercopy.ts';
 import type { SyscallArguments } from '../arch/x86/entry/syscall-arguments.ts';
+import { runSteps, type Steps } from '../arch/x86/model/steps.ts';
 import { F } from '../arch/x86/model/generated/function-ids.ts';
 import type { Usage } from '../include/linux/sched.ts';
 import { Errno } from '../include/uapi/asm-generic/errno.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { accountTime, nsFromTicks, processUsage, USER_HZ } from './sched/cputime.ts';
 import { monotonicNs } from './time/timekeeping.ts';
+
+/** thread_group_cputime_adjusted of a process of one thread, and what getrusage asks of its mm. */
+const GROUP_TIMES: Steps = [
+  [F.thread_group_cputime_adjusted, 30],
+  [F.thread_group_cputime, 71],
+  [F.__rcu_read_lock, 12, 2],
+  [F.__rcu_read_unlock, 16, 2],
+  [F.task_sched_runtime, 48],
+  [F.task_rq_lock, 42],
+  [F._raw_spin_lock_irqsave, 32, 2],
+  [F._raw_spin_lock, 14, 2],
+  [F.update_rq_clock, 31],
+  [F.sched_clock_cpu, 10],
+  [F.sched_clock, 1],
+  [F.native_sched_clock, 30],
+  [F.update_curr_fair, 4],
+  [F.update_curr, 50],
+  [F.update_min_vruntime, 18],
+  [F.cpuacct_charge, 13],
+  [F._raw_spin_unlock, 12, 2],
+  [F._raw_spin_unlock_irqrestore, 20, 2],
+  [F.task_cputime, 19],
+  [F.cputime_adjust, 46],
+  [F.ns_to_kernel_old_timeval, 32, 2],
+  [F.get_task_mm, 21],
+  [F.mmput, 8],
+  [F.__cond_resched, 6],
+];
 
 const RUSAGE_BYTES = 144;
 const KIB_PER_PAGE = 4;
@@ -51,8 +80,11 @@ const enum Who {
 
 export function sysGetrusage(kernel: Kernel, args: SyscallArguments): number {
   const { cpu, current } = kernel;
-  cpu.run(F.__x64_sys_getrusage, 20);
-  cpu.run(F.getrusage, 120);
+  cpu.run(F.__x64_sys_getrusage, 4);
+  cpu.run(F.__do_sys_getrusage, 37);
+  cpu.run(F.getrusage, 159);
+  // For the children Linux adds up less; how much less has not been counted.
+  runSteps(cpu, GROUP_TIMES);
   accountTime(kernel, current);
   const { signal: process, mm } = current;
   const rssMax = mm?.rssMax ?? 0;

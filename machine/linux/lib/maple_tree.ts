@@ -10,6 +10,8 @@ import type { Vma, VmaSet } from '../include/linux/mm_types.ts';
 import { rcuReadLock, rcuReadUnlock } from '../kernel/rcu/tree_plugin.ts';
 import type { PageSource } from '../mm/page_alloc.ts';
 import type { KmemCache } from '../mm/slub.ts';
+import { tracePoint } from '../trace/points.ts';
+import { Point } from '../trace/points-specs.ts';
 
 /** Entries of a leaf before it splits; a split leaves about two thirds of it. */
 const LEAF_SLOTS = 15;
@@ -210,8 +212,10 @@ export function masStorePrealloc(
   cpu.run(F.mas_wr_store_entry, kind.entry);
   cpu.run(F.mas_wr_walk, 167 + 5 * (tree.indexAbove(address) & 1));
   cpu.runCalls(F.mas_is_span_wr, kind.spans, 2);
+  tracePoint(source, Point.MA_WRITE, tree.entries, 0);
   const leaf = leafOf(tree, address);
   cpu.run(F.mas_wr_modify, kind.modify);
+  tracePoint(source, Point.MA_WRITE, tree.entries, 1);
   if (kind.inPlace) {
     if (leaf >= 0) cpu.write(tree.nodes[leaf]);
   } else {
@@ -282,6 +286,7 @@ export function masStoreDetached(source: PageSource, cache: KmemCache): number {
   cpu.run(F.mas_node_count_gfp, 10);
   cpu.run(F.mas_alloc_nodes, 46);
   const node = cache.allocate(source, true);
+  tracePoint(source, Point.MA_WRITE, 1, 1);
   cpu.run(F.mas_pop_node, 28);
   cpu.run(F.mas_nomem, 10);
   cpu.run(F.mas_destroy, 19);
@@ -334,6 +339,7 @@ export function masStore(source: PageSource, tree: VmaSet, address: number, node
   cpu.run(F.mas_wr_walk, 77);
   cpu.runCalls(F.mas_is_span_wr, 16, 2);
   cpu.run(F.mas_wr_modify, 68);
+  tracePoint(source, Point.MA_WRITE, tree.entries, 1);
   const leaves = tree.entries <= LEAF_SLOTS ? 1 : 1 + Math.ceil(tree.entries / LEAF_ENTRIES);
   while (tree.nodes.length < leaves) {
     const node = nodes.pop();

@@ -33,18 +33,30 @@ function decode(bytes: Uint8Array): string {
 
 /** The path at `address`, or -EFAULT, -ENAMETOOLONG, -ENOENT (empty). The buffer is given back at once. */
 export function getname(kernel: Kernel, address: number, mayBeEmpty = false): UserPath {
+  const { path, buffer } = takeName(kernel, address);
+  if (buffer >= 0) putname(kernel, buffer);
+  return path === '' && !mayBeEmpty ? -Errno.ENOENT : path;
+}
+
+/** getname_flags: the path in a buffer that putname() gives back; buffer -1 without memory. */
+export function takeName(
+  kernel: Kernel,
+  address: number,
+): { readonly path: UserPath; readonly buffer: number } {
   const { cpu, caches } = kernel;
   cpu.run(F.getname_flags, 43);
   const buffer = caches.names.allocate(kernel);
-  if (buffer < 0) return -Errno.ENOMEM;
+  if (buffer < 0) return { path: -Errno.ENOMEM, buffer };
   const path = readUserString(kernel, address, PATH_MAX);
   const words = typeof path === 'number' ? 1 : Math.ceil((path.length + 1) / 8);
   cpu.run(F.strncpy_from_user, 43 + 6 * words);
   runSteps(cpu, CHECK_OBJECT);
-  cpu.run(F.putname, 18);
-  caches.names.free(kernel, buffer);
-  if (path === '' && !mayBeEmpty) return -Errno.ENOENT;
-  return path;
+  return { path, buffer };
+}
+
+export function putname(kernel: Kernel, buffer: number): void {
+  kernel.cpu.run(F.putname, 18);
+  kernel.caches.names.free(kernel, buffer);
 }
 
 /** A string of up to `limit` bytes, its end included; -EFAULT, -ENAMETOOLONG. Untimed but for the lines. */

@@ -13,6 +13,8 @@ import { freeUnrefPageList } from './page_alloc.ts';
 import { zapPageRange } from './munmap.ts';
 import { addFilePages } from './rmap.ts';
 import { framedPage, shmemWritePage } from './shmem-pages.ts';
+import { tracePoint } from '../trace/points.ts';
+import { Point } from '../trace/points-specs.ts';
 
 /** fault_around_bytes: 64 KiB. */
 const FAULT_AROUND_PAGES = 16;
@@ -170,6 +172,8 @@ export function mapFilePages(kernel: Kernel, mm: MmStruct, vma: Vma, address: nu
   cpu.runCalls(F.native_set_pte, 2 * count, count);
   mm.rss += frames.length;
   if (mm.rss > mm.rssMax) mm.rssMax = mm.rss;
+  tracePoint(kernel, Point.RSS_STAT, mm.address, mm.rss);
   spinUnlock(cpu);
+  tracePoint(kernel, Point.MM_FILEMAP_MAP_PAGES, page, frames.length);
   return mapped;
 }

@@ -22,6 +22,8 @@ import { PageFlag, PageKind } from './mem_map.ts';
 import { allocHugePage, allocPages, clearPages } from './page_alloc.ts';
 import { pmdAllocEntry } from './pgalloc.ts';
 import { anonVmaPrepare } from './rmap.ts';
+import { tracePoint } from '../trace/points.ts';
+import { Point } from '../trace/points-specs.ts';
 
 export const HUGE_BYTES = 2 ** 21;
 export const HUGE_PAGES = 512;
@@ -120,6 +122,7 @@ export function installHugePage(
   setPmd(kernel, pmd, (low | bits) >>> 0, noExecute(vma));
   mm.rss += HUGE_PAGES;
   if (mm.rss > mm.rssMax) mm.rssMax = mm.rss;
+  tracePoint(kernel, Point.RSS_STAT, mm.address, mm.rss);
   spinUnlock(cpu);
 }
 

@@ -30,6 +30,8 @@ import { copyPage } from './copy_page.ts';
 import { PageFlag, PageKind } from './mem_map.ts';
 import { pteAlloc } from './pgalloc.ts';
 import { addFilePages, addNewAnonPage, anonVmaPrepare, pageRemoveRmap } from './rmap.ts';
+import { tracePoint } from '../trace/points.ts';
+import { Point } from '../trace/points-specs.ts';
 
 /** What kind of access faulted. */
 export interface FaultAccess {
@@ -146,6 +148,7 @@ function accountPage(kernel: Kernel, mm: MmStruct): void {
   kernel.cpu.write(kernel.current.address + 1024);
   mm.rss++;
   if (mm.rss > mm.rssMax) mm.rssMax = mm.rss;
+  tracePoint(kernel, Point.RSS_STAT, mm.address, mm.rss);
 }
 
 function setPte(kernel: Kernel, entry: number, low: number, high: number): void {

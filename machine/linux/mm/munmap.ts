@@ -42,6 +42,8 @@ import { unlinkAnonVmas, pageRemoveRmap } from './rmap.ts';
 import { HUGE_BYTES, hugeEntry, splitPmdAt, zapHugePmd } from './huge_memory.ts';
 import { lruAddDrain, releaseHugePage, releasePages } from './swap.ts';
 import { splitVma, vmAreaFree } from './vma.ts';
+import { tracePoint } from '../trace/points.ts';
+import { Point } from '../trace/points-specs.ts';
 
 /** Frames to free once the TLB is flushed, and whether anything has to be flushed at all. */
 interface MmuGather {
@@ -239,6 +241,7 @@ function unmapSingle(
       zapPte(kernel, mm, entry, gather);
     }
     cpu.run(F.sync_mm_rss, 54);
+    if (gather.userFrames.length > before) tracePoint(kernel, Point.RSS_STAT, mm.address, mm.rss);
     spinUnlock(cpu);
     cpu.runCalls(F.__cond_resched, 12, 2);
   }

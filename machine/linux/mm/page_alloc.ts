@@ -12,10 +12,11 @@ import { condResched } from '../kernel/sched/cond_resched.ts';
 import { listDelEntryValid } from '../lib/list_debug.ts';
 import type { BuddyAllocator } from './buddy.ts';
 import { PageKind } from './mem_map.ts';
+import { tracePoint, type TraceContext } from '../trace/points.ts';
+import { Point } from '../trace/points-specs.ts';
 
 /** What allocation needs: the books, the memory to zero, the CPU that pays. */
-export interface PageSource {
-  readonly cpu: KernelCpu;
+export interface PageSource extends TraceContext {
   readonly memory: PhysicalMemory;
   readonly buddy: BuddyAllocator;
 }
@@ -59,6 +60,7 @@ export function allocHugePage(source: PageSource, order: number, kind: PageKind)
   cpu.writePageStruct(frame);
   cpu.run(F.prep_transhuge_page, 6);
   clearPages(source, frame, count);
+  tracePoint(source, Point.MM_PAGE_ALLOC, frame, order);
   return frame;
 }
 
@@ -84,6 +86,7 @@ function allocPagesNodemask(source: PageSource, kind: PageKind): number {
   listDelEntryValid(cpu);
   spinUnlock(cpu);
   clearPage(source, frame);
+  tracePoint(source, Point.MM_PAGE_ALLOC, frame, 0);
   return frame;
 }
 

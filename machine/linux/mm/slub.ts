@@ -10,6 +10,8 @@ import { F } from '../arch/x86/model/generated/function-ids.ts';
 import { PAGE_BYTES, PAGE_SHIFT } from '../arch/x86/model/physical-memory.ts';
 import { condResched } from '../kernel/sched/cond_resched.ts';
 import { PageKind } from './mem_map.ts';
+import { tracePoint } from '../trace/points.ts';
+import { Point } from '../trace/points-specs.ts';
 import type { PageSource } from './page_alloc.ts';
 
 const LINE_BYTES = 64;
@@ -59,6 +61,7 @@ export class KmemCache {
     if (object < 0) return -1;
     if (!this.constructed) this.clear(source, object);
     cpu.run(F.memcg_slab_post_alloc_hook, 18);
+    tracePoint(source, Point.KMEM_CACHE_ALLOC, object, this.objectBytes);
     return object;
   }
 
@@ -71,10 +74,13 @@ export class KmemCache {
     condResched(cpu);
     cpu.run(F.should_failslab, 3);
     cpu.run(F.memcg_slab_post_alloc_hook, 18);
+    tracePoint(source, Point.KMEM_CACHE_ALLOC, 0, this.objectBytes);
   }
 
   /** kmem_cache_free's instructions, for an object that is taken back elsewhere. */
-  freeCost({ cpu }: PageSource): void {
+  freeCost(source: PageSource): void {
+    const { cpu } = source;
+    tracePoint(source, Point.KMEM_CACHE_FREE, 0, this.objectBytes);
     cpu.run(F.kmem_cache_free, 70);
     cpu.writePerCpu(PerCpu.SLAB_CACHES + this.index * 32);
     cpu.run(F.cache_from_obj, 29);
@@ -85,7 +91,7 @@ export class KmemCache {
     return this.take(source);
   }
 
-  /** kmem_cache_alloc_bulk. Returns false when memory is used up. */
+  /** kmem_cache_alloc_bulk, which Linux does not trace. Returns false when memory is used up. */
   allocateBulk(source: PageSource, objects: number[], count: number): boolean {
     const { cpu } = source;
     cpu.run(F.kmem_cache_alloc_bulk, 87 + 29 * count);
@@ -105,6 +111,7 @@ export class KmemCache {
   /** kmem_cache_free */
   free(source: PageSource, object: number): void {
     const { cpu } = source;
+    tracePoint(source, Point.KMEM_CACHE_FREE, object, this.objectBytes);
     cpu.run(F.kmem_cache_free, 70);
     cpu.writePerCpu(PerCpu.SLAB_CACHES + this.index * 32);
     cpu.run(F.cache_from_obj, 29);

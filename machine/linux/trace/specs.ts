@@ -5,6 +5,7 @@
 import type { ColumnSpec, TableSpec } from '../../core/trace/event-table.ts';
 import { SYSCALL_NAMES } from '../arch/x86/entry/syscalls/syscall-64.ts';
 import { COMMON, CPU, TICK, TID } from './columns.ts';
+import { POINT_TABLES } from './points-specs.ts';
 import { SCHED_TABLES } from './sched-specs.ts';
 
 const argument = (index: number): ColumnSpec => ({
@@ -185,6 +186,7 @@ export const KERNEL_TABLES: readonly TableSpec[] = [
   IRQ_HANDLER,
   ...SCHED_TABLES,
   TLB_FLUSH,
+  ...POINT_TABLES,
 ];
 
 /** Tables whose events the model does not produce yet, declared so that their names are settled. */

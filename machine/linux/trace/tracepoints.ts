@@ -18,4 +18,6 @@ export interface Tracepoints {
   readonly schedStatRuntime: EventTable | null;
   readonly futex: EventTable | null;
   readonly tlbFlush: EventTable | null;
+  /** By Point of points-specs.ts. */
+  readonly points: readonly (EventTable | null)[];
 }

@@ -1,5 +1,6 @@
 /** Operations as guest programs, counted in the kernel model. */
 import { describe, expect, it } from 'vitest';
+import { assumptions } from '../../../lab/validate/paths/assumptions.ts';
 import { countOperation } from '../../../lab/validate/paths/count.ts';
 import { CALLS } from '../../../lab/validate/paths/operations/calls.ts';
 import { validatePaths } from '../../../lab/validate/paths/paths.ts';
@@ -38,6 +39,17 @@ describe('lab validate paths', () => {
     expect(report.summaries.find(({ measure }) => measure === 'instructions')).toMatchObject({
       rows: 1,
     });
+  });
+});
+
+describe('lab validate paths --assumptions', () => {
+  it('names what was never counted, and nothing that was', () => {
+    const names = assumptions().assumed.map(({ name }) => name);
+    expect(names).toContain('__do_sys_mremap');
+    // Counted in boot off, under a suffix of the compiler, and in another boot.
+    expect(names).not.toContain('do_syscall_64');
+    expect(names).not.toContain('link_path_walk');
+    expect(names).not.toContain('load_balance');
   });
 });
 

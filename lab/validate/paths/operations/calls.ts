@@ -6,7 +6,6 @@ import { operation, type PathOperation, type Stage } from '../operation.ts';
 const NO_SUCH_CALL = 700;
 const SIGUSR1 = 10;
 const SIGSEGV = 11;
-const PR_SET_TIMERSLACK = 29;
 
 function invalid({ guest: { asm } }: Stage): void {
   asm.mov(registers.eax, NO_SUCH_CALL);
@@ -39,7 +38,7 @@ export const CALLS: readonly PathOperation[] = [
   }),
   one('rt_sigprocmask', 'rt_sigprocmask', 0, 'small', 0, 8),
   one('membarrier_query', 'membarrier', 0, 0, 0),
-  operation('sigaction_glibc', call('rt_sigaction', SIGUSR1, 'small', 'buffer', 8), {
+  operation('sigaction_glibc', call('rt_sigaction', SIGUSR1, 'small', 0, 8), {
     setup: setWords(SIG_IGN, SA_RESTORER, 0, 0),
   }),
   one('futex_wait_wrong_value', 'futex', 'small', 128, 5, 0),
@@ -75,10 +74,8 @@ export const CALLS: readonly PathOperation[] = [
     },
   }),
   operation('nanosleep_50us', call('nanosleep', 'small', 0), {
-    setup: (stage) => {
-      setWords(0, 50_000)(stage);
-      call('prctl', PR_SET_TIMERSLACK, 1)(stage);
-    },
+    setup: setWords(0, 50_000),
+    sleeps: true,
   }),
   operation('eventfd_create', keep(registers.r12, 'eventfd2', 0, 0), {
     after: call('close', registers.r12),
@@ -90,10 +87,8 @@ export const CALLS: readonly PathOperation[] = [
     after: call('close', registers.r12),
   }),
   operation('futex_wait_timeout_100us', call('futex', 'buffer', 128, 0, 'small'), {
-    setup: (stage) => {
-      setWords(0, 100_000)(stage);
-      call('prctl', PR_SET_TIMERSLACK, 1)(stage);
-    },
+    setup: setWords(0, 100_000),
+    sleeps: true,
   }),
 ];
 

@@ -19,6 +19,7 @@ const EPOLL_CTL_ADD = 1;
 const EPOLL_CTL_DEL = 2;
 const EPOLL_CTL_MOD = 3;
 const EPOLLIN = 1;
+const SEEK_END = 2;
 
 /** A tmpfs file of 64 KiB, open in r12. */
 const file = all(
@@ -32,19 +33,20 @@ const inFile = (name: string, measured: Emit): PathOperation =>
 
 const device = (path: string): Emit => open(r12, path, O_RDWR);
 
-/** `struct pollfd` entries for r12 in the buffer, all for reading. */
+/** `struct pollfd` entries in the buffer, all for reading, each of an eventfd of its own. */
 function pollEntries(count: number): Emit {
   return (stage) => {
-    pipe(stage);
     const { guest, buffer } = stage;
     const { asm } = guest;
     guest.load(rax, buffer);
-    asm.mov(r14, 1);
-    asm.shl(r14, 32);
-    asm.or(r14, r12);
-    guest.repeat(registers.rcx, count, () => {
-      asm.mov(qword(rax), r14);
-      asm.add(rax, 8);
+    asm.mov(r14, rax);
+    guest.repeat(registers.rbx, count, () => {
+      guest.syscall('eventfd2', 0, 0);
+      asm.mov(r12, 1);
+      asm.shl(r12, 32);
+      asm.or(r12, rax);
+      asm.mov(qword(r14), r12);
+      asm.add(r14, 8);
     });
   };
 }
@@ -69,7 +71,9 @@ export const FILES: readonly PathOperation[] = [
   inFile('read64k_tmpfs', call('read', r12, 'buffer', 16 * PAGE)),
   inFile('pwrite4k_tmpfs', call('pwrite64', r12, 'buffer', PAGE, 0)),
   inFile('pwrite64k_tmpfs', call('pwrite64', r12, 'buffer', 16 * PAGE, 0)),
-  operation('write4k_tmpfs_newpage', call('write', r12, 'buffer', PAGE), { setup: file }),
+  operation('write4k_tmpfs_newpage', call('write', r12, 'buffer', PAGE), {
+    setup: all(file, call('lseek', r12, 0, SEEK_END)),
+  }),
   inFile('fstat', call('fstat', r12, 'buffer')),
   operation(
     'fstat_newfstatat_emptypath',
@@ -177,7 +181,7 @@ export const FILES: readonly PathOperation[] = [
   poll(10),
   poll(100),
   operation('select_1_notready', call('select', 64, 'buffer', 0, 0, 'small'), {
-    setup: all(pipe, setWords(0, 0)),
+    setup: all(keep(r12, 'eventfd2', 0, 0), setWords(0, 0)),
     before: ({ guest, buffer }) => {
       const { asm } = guest;
       guest.load(rax, buffer);

@@ -23,8 +23,8 @@ const setup: Emit = (stage) => {
   const { asm } = guest;
   guest.syscall('io_uring_setup', QUEUE, buffer);
   asm.mov(r12, rax);
-  guest.syscall('mmap', RING, 4 * PAGE, 3, SHARED_POPULATE, r12, 0);
-  guest.syscall('mmap', ENTRIES, 2 * PAGE, 3, SHARED_POPULATE, r12, OFF_SQES);
+  guest.syscall('mmap', RING, PAGE, 3, SHARED_POPULATE, r12, 0);
+  guest.syscall('mmap', ENTRIES, PAGE, 3, SHARED_POPULATE, r12, OFF_SQES);
   guest.load(r13, buffer);
   asm.mov(r14, RING);
   // The array names each entry once and for all.
@@ -54,7 +54,8 @@ const consume: Emit = ({ guest: { asm } }) => {
   asm.mov(dword({ base: r14, index: rcx }), edx);
 };
 
-const nops = (count: number): PathOperation =>
+/** `count` NOPs submitted and awaited in one call. */
+export const nops = (count: number): PathOperation =>
   operation(
     `io_uring_nop_${count}`,
     call('io_uring_enter', r12, count, count, ENTER_GETEVENTS, 0, 0),

@@ -18,6 +18,11 @@ const map = (pages: number, prot = READ_WRITE): Emit =>
   call('mmap', FAR, pages * PAGE, prot, PRIVATE_ANONYMOUS, -1, 0);
 const unmap = (pages: number): Emit => call('munmap', FAR, pages * PAGE);
 
+const HUGE_PAGES = 512;
+const MADV_HUGEPAGE = 14;
+/** Room for one huge page. */
+const mapHuge: Emit = all(map(HUGE_PAGES), call('madvise', FAR, HUGE_PAGES * PAGE, MADV_HUGEPAGE));
+
 /** Writes one byte of each page from FAR. */
 const touch =
   (pages: number, first = 0): Emit =>
@@ -65,6 +70,16 @@ const heapStart = keep(rbx, 'brk', 0);
 export const MEMORY: readonly PathOperation[] = [
   operation('mmap_anon_4k_newvma', map(1), { after: unmap(1) }),
   operation('mmap_anon_1m_newvma', map(256), { after: unmap(256) }),
+  operation(
+    'mmap_anon_4k_merge',
+    keep(r12, 'mmap', 0, PAGE, READ_WRITE, PRIVATE_ANONYMOUS, -1, 0),
+    {
+      setup: call('mmap', 0, PAGE, READ_WRITE, PRIVATE_ANONYMOUS, -1, 0),
+      after: call('munmap', r12, PAGE),
+    },
+  ),
+  operation('fault_thp_write_2m', touch(1), { before: mapHuge, after: unmap(HUGE_PAGES) }),
+  operation('munmap_thp_2m', unmap(HUGE_PAGES), { before: all(mapHuge, touch(1)) }),
   operation('munmap_4k_untouched', unmap(1), { before: map(1) }),
   operation('munmap_touched_1', unmap(1), { before: all(map(1), touch(1)) }),
   operation('munmap_touched_256', unmap(256), { before: all(map(256), touch(256)) }),

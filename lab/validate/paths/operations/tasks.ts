@@ -5,9 +5,9 @@ import { operation, type PathOperation, type Stage } from '../operation.ts';
 
 const { rax, eax, r12, r13, r14, rbx } = registers;
 const PAGE = 4096;
+/** Tasks of this policy do not preempt whom they are woken by. */
+const SCHED_BATCH = 3;
 const FAR = 0x10000000000;
-const SIGKILL = 9;
-const PR_SET_PDEATHSIG = 1;
 
 /** fork(); the child runs `child`, the parent goes on with its pid in rbx. */
 function forkInto({ guest }: Stage, child: () => void): void {
@@ -34,12 +34,12 @@ const settle: Emit = ({ guest }) => {
   for (let i = 0; i < 3; i++) guest.syscall('sched_yield');
 };
 
-/** A child that runs `body` for ever; it dies with the parent's last repetition. */
+/** A child that runs `body` for ever; it dies with the first process, its parent. */
 function companion(body: Emit): Emit {
   return (stage) => {
     const { guest } = stage;
     forkInto(stage, () => {
-      guest.syscall('prctl', PR_SET_PDEATHSIG, SIGKILL);
+      guest.syscall('sched_setscheduler', 0, SCHED_BATCH, stage.buffer);
       const again = guest.asm.here();
       body(stage);
       guest.asm.jmp(again);
@@ -59,6 +59,19 @@ function touched(pages: number): Emit {
   };
 }
 
+/** What a static program of the C library has besides: 320 KiB resident, in mappings of their own. */
+const resident: Emit = ({ guest }) => {
+  for (let i = 0; i < 4; i++) {
+    const start = FAR + 0x40000000 + i * 0x100000;
+    guest.syscall('mmap', start, 14 * PAGE, 3, 0x22, -1, 0);
+    guest.asm.mov(rax, start);
+    guest.repeat(registers.rcx, 14, () => {
+      guest.asm.mov(byte(rax), 1);
+      guest.asm.add(rax, PAGE);
+    });
+  }
+};
+
 const cowStore: Emit = ({ guest: { asm } }) => {
   asm.mov(byte(r14), 2);
 };
@@ -69,11 +82,53 @@ const walk: Emit = ({ guest: { asm } }) => {
   asm.mov(r14, FAR + PAGE);
 };
 
+/** clone() of a thread that leaves at once, on a stack of its own. */
+const THREAD_STACK = FAR + 0x30000000;
+const THREAD_FLAGS = 0x50f00;
+const threadStack = call('mmap', THREAD_STACK, 4 * PAGE, 3, 0x22, -1, 0);
+
+/** The new thread runs `body`. */
+const cloneThread =
+  (body: Emit): Emit =>
+  (stage) => {
+    const { guest } = stage;
+    const parent = guest.asm.newLabel();
+    guest.syscall('clone', THREAD_FLAGS, THREAD_STACK + 4 * PAGE - 64, 0, 0, 0);
+    guest.asm.test(eax, eax);
+    guest.asm.jne(parent);
+    body(stage);
+    guest.asm.bind(parent);
+  };
+
+/** The thread's stack begins with a word that nobody writes. */
+const FUTEX_WORD = THREAD_STACK;
+const FUTEX_WAIT_PRIVATE = 128;
+const FUTEX_WAKE_PRIVATE = 129;
+
+/** A thread that sleeps on the word again and again, and does not preempt. */
+const waitingThread: Emit = ({ guest, buffer }) => {
+  guest.syscall('sched_setscheduler', 0, SCHED_BATCH, buffer);
+  const again = guest.asm.here();
+  guest.syscall('futex', FUTEX_WORD, FUTEX_WAIT_PRIVATE, 0, 0);
+  guest.asm.jmp(again);
+};
+
+/** A thread that calls sched_yield for ever. */
+const yieldingThread = cloneThread(({ guest }) => {
+  const again = guest.asm.here();
+  guest.syscall('sched_yield');
+  guest.asm.jmp(again);
+});
+
 export const TASKS: readonly PathOperation[] = [
-  operation('fork_small', fork, { after: reap }),
-  operation('fork_1m_4kpages', fork, { setup: touched(256), after: reap }),
-  operation('fork_exit_wait_small', all(fork, reap)),
-  operation('wait4_zombie', reap, { before: all(fork, settle) }),
+  operation('clone_thread', cloneThread(call('exit', 0)), { setup: threadStack, after: settle }),
+  operation('yield_2thread_roundtrip', call('sched_yield'), {
+    setup: all(threadStack, yieldingThread, settle),
+  }),
+  operation('fork_small', fork, { setup: resident, after: reap }),
+  operation('fork_1m_4kpages', fork, { setup: all(resident, touched(256)), after: reap }),
+  operation('fork_exit_wait_small', all(fork, reap), { setup: resident }),
+  operation('wait4_zombie', reap, { setup: resident, before: all(fork, settle) }),
   operation('vfork_exit', vfork, { after: reap }),
   operation('fault_cow_fork_copy', cowStore, {
     setup: all(touched(64), walk, companion(call('pause'))),
@@ -90,12 +145,8 @@ export const TASKS: readonly PathOperation[] = [
     setup: all(pipe, companion(call('read', r12, 'buffer', 1)), settle),
     after: settle,
   }),
-  operation('futex_wake_1_nopreempt', call('futex', FAR, 1, 1), {
-    setup: all(
-      call('mmap', FAR, PAGE, 3, 0x21, -1, 0),
-      companion(call('futex', FAR, 0, 0, 0)),
-      settle,
-    ),
+  operation('futex_wake_1_nopreempt', call('futex', FUTEX_WORD, FUTEX_WAKE_PRIVATE, 1), {
+    setup: all(threadStack, cloneThread(waitingThread), settle),
     after: settle,
   }),
   operation('execve_enoent', ({ guest, path }) => {

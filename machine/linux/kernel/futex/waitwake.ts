@@ -27,6 +27,8 @@ import {
   wakeUpQ,
   writeWord,
 } from './core.ts';
+import { tracePoint } from '../../trace/points.ts';
+import { Point } from '../../trace/points-specs.ts';
 
 /** What a wait is for. */
 export interface FutexWait {
@@ -50,6 +52,7 @@ export function startSleeper(kernel: Kernel, task: Task, until: Ticks): Sleeper 
   if (until === Infinity) return null;
   cpu.run(F.hrtimer_init_sleeper, 11);
   cpu.run(F.__hrtimer_init, 55);
+  tracePoint(kernel, Point.HRTIMER_SETUP, 0, 0);
   cpu.run(F.hrtimer_sleeper_start_expires, 6);
   const timer = createHrTimer((at) => {
     at.cpu.run(F.hrtimer_wakeup, 9);

@@ -25,6 +25,8 @@ import { psiTaskChange, psiTaskSwitch } from './psi.ts';
 import { queueWakeup } from './ttwu-queue.ts';
 import { type Rq, thisRq } from './sched.ts';
 import { activateWoken, moveForWakeup, selectTaskRq, wakeNewTask } from './wakeup.ts';
+import { tracePoint } from '../../trace/points.ts';
+import { Point } from '../../trace/points-specs.ts';
 
 /** LOCAL_TIMER_VECTOR */
 const TIMER_GATE = { stub: F.asm_sysvec_apic_timer_interrupt, vector: 0xec };
@@ -117,11 +119,14 @@ function ttwuQueue(kernel: Kernel, rq: Rq, task: Task, flags: number): void {
 /** wake_up_new_task: the first time that a task can run. */
 export function wakeUpNewTask(kernel: Kernel, task: Task): void {
   const { cpu } = kernel;
-  cpu.run(F.wake_up_new_task, 60);
+  cpu.run(F.wake_up_new_task, 128);
   task.state = 'R';
   const rq = kernel.rqs[task.sched.cpu];
   acquire(cpu, rq.lock);
+  cpu.run(F.attach_entity_load_avg, 74);
+  psiTaskChange(kernel);
   wakeNewTask(kernel, task);
+  tracePoint(kernel, Point.SCHED_WAKEUP_NEW, task.pid, task.sched.cpu);
   release(cpu, rq.lock);
 }
 
@@ -151,7 +156,9 @@ export function switchTasks(kernel: Kernel): void {
   const { curr: prev, idle } = rq;
   cpu.continueIn(F.__schedule);
   cpu.stack(192, 2);
+  tracePoint(kernel, Point.RCU_UTILIZATION, 1, 0);
   cpu.run(F.rcu_note_context_switch, 58);
+  tracePoint(kernel, Point.RCU_UTILIZATION, 1, 1);
   cpu.writePerCpu(PerCpu.RCU_DATA);
   acquire(cpu, rq.lock);
   let isSleeping = prev !== idle && prev.state !== 'R';

@@ -207,7 +207,10 @@ function checkPreempt(host: SchedHost, rq: Rq, woken: SchedTask): void {
     return;
   }
   // Batch and idle tasks do not preempt when they wake up.
-  if (woken.sched.policy !== Policy.NORMAL) return;
+  if (woken.sched.policy !== Policy.NORMAL) {
+    cpu.run(F.check_preempt_wakeup, 37);
+    return;
+  }
   const [se, pse] = matching(curr.sched.se, woken.sched.se);
   updateCurr(host, se.cfsRq);
   const isPreempted = policyOf(host).preempts(host, se.cfsRq, se, pse);

@@ -19,6 +19,8 @@ import {
 } from './change.ts';
 import { schedule } from './core.ts';
 import { NICE_MAX, NICE_MIN, Policy, SCHED_RESET_ON_FORK } from './prio.ts';
+import * as AFFINITY from './affinity-costs.ts';
+import { runSteps } from '../../arch/x86/model/steps.ts';
 
 /** SCHED_FLAG_RESET_ON_FORK */
 const FLAG_RESET_ON_FORK = 1;
@@ -213,10 +215,11 @@ const MASK_BYTES = 8;
 
 export function sysSchedGetaffinity(kernel: Kernel, args: SyscallArguments): number {
   const { cpu } = kernel;
-  cpu.run(F.__x64_sys_sched_getaffinity, 45);
+  cpu.run(F.__x64_sys_sched_getaffinity, 60);
+  runSteps(cpu, AFFINITY.MASK);
   const size = args.low(1);
   if (size * 8 < kernel.rqs.length || size % MASK_BYTES !== 0) return -Errno.EINVAL;
-  cpu.run(F.sched_getaffinity, 44);
+  runSteps(cpu, AFFINITY.GET);
   const task = taskOf(kernel, args.int(0));
   if (task === null) return -Errno.ESRCH;
   const mask = BigUint64Array.of(BigInt((task.sched.cpusMask & kernel.sched.cpus) >>> 0));
@@ -229,17 +232,20 @@ export function sysSchedSetaffinity(
   args: SyscallArguments,
 ): number | Sleeping<number> {
   const { cpu } = kernel;
-  cpu.run(F.__x64_sys_sched_setaffinity, 30);
+  cpu.run(F.__x64_sys_sched_setaffinity, 41);
+  runSteps(cpu, AFFINITY.MASK);
   const bytes = new Uint8Array(MASK_BYTES);
   const size = Math.min(args.low(1), MASK_BYTES);
   if (copyFromUser(kernel, args.unsigned(2), bytes.subarray(0, size)) < 0) return -Errno.EFAULT;
-  cpu.run(F.sched_setaffinity, 90);
+  cpu.run(F.sched_setaffinity, 55);
   const task = taskOf(kernel, args.int(0));
   if (task === null) return -Errno.ESRCH;
   if (!mayChange(kernel, task)) return -Errno.EPERM;
   const mask = new Uint32Array(bytes.buffer)[0] & kernel.sched.cpus;
   if (mask === 0) return -Errno.EINVAL;
-  cpu.run(F.__sched_setaffinity, 100);
+  runSteps(cpu, AFFINITY.MASK);
+  runSteps(cpu, AFFINITY.MASK);
+  runSteps(cpu, AFFINITY.SET);
   setCpusAllowed(kernel, task, mask);
   const mustMove = task === kernel.current && ((mask >>> task.sched.cpu) & 1) === 0;
   return mustMove ? moveAway(kernel) : 0;

@@ -45,6 +45,14 @@ export function removeWaitQueue(kernel: Kernel, head: WaitQueueHead, entry: Wait
   release(cpu, head.lock);
 }
 
+/** autoremove_wake_function: who wakes takes the entry off. */
+function autoremoveWake(kernel: Kernel, { task }: WaitQueueEntry): boolean {
+  const { cpu } = kernel;
+  cpu.run(F.autoremove_wake_function, 25);
+  cpu.run(F.__list_del_entry_valid, 20);
+  return wakeUpProcess(kernel, task);
+}
+
 /** __wake_up: every entry that is not exclusive and `exclusive` of the others. Returns those woken. */
 export function wakeUp(kernel: Kernel, head: WaitQueueHead, exclusive = 1): number {
   const { cpu } = kernel;
@@ -53,7 +61,7 @@ export function wakeUp(kernel: Kernel, head: WaitQueueHead, exclusive = 1): numb
   let woken = 0;
   let left = exclusive;
   for (const entry of [...head.entries]) {
-    const wakes = entry.wake?.(kernel) ?? wakeUpProcess(kernel, entry.task);
+    const wakes = entry.wake?.(kernel) ?? autoremoveWake(kernel, entry);
     if (!wakes) continue;
     woken++;
     if (entry.exclusive && --left === 0) break;

@@ -16,6 +16,8 @@ import {
   spinUnlockIrq,
   spinUnlockIrqrestore,
 } from '../locking/spinlock.ts';
+import { tracePoint } from '../../trace/points.ts';
+import { Point } from '../../trace/points-specs.ts';
 
 /** LOCAL_TIMER_VECTOR */
 export const TIMER_GATE = { stub: F.asm_sysvec_apic_timer_interrupt, vector: 0xec };
@@ -60,6 +62,7 @@ export function hrtimerStart(kernel: Kernel, timer: HrTimer, due: Ticks, slack: 
   ktimeGet(kernel);
   cpu.run(F.get_nohz_timer_target, 28);
   if (timer.cpu >= 0) {
+    tracePoint(kernel, Point.HRTIMER_CANCEL, timer.due, timer.softDue);
     chargeRemove(kernel);
     unlink(kernel, timer);
   }
@@ -67,6 +70,7 @@ export function hrtimerStart(kernel: Kernel, timer: HrTimer, due: Ticks, slack: 
   cpu.run(F.timerqueue_add, 33);
   cpu.run(F.rb_insert_color, 7);
   cpu.write(base + 64);
+  tracePoint(kernel, Point.HRTIMER_START, due + slack, due);
   const isFirst = armTimer(kernel, timer, { cpu: cpu.number, due: due + slack, softDue: due });
   if (isFirst) {
     cpu.run(F.hrtimer_reprogram, 31);
@@ -99,6 +103,7 @@ export function hrtimerCancel(kernel: Kernel, timer: HrTimer): boolean {
   cpu.run(F.hrtimer_active, 17);
   if (timer.cpu < 0) return false;
   spinLockIrqsave(cpu, cpu.perCpu + PerCpu.HRTIMER_BASES);
+  tracePoint(kernel, Point.HRTIMER_CANCEL, timer.due, timer.softDue);
   chargeRemove(kernel);
   unlink(kernel, timer);
   spinUnlockIrqrestore(cpu);
@@ -170,7 +175,9 @@ function hrtimerInterrupt(kernel: Kernel): void {
     hrtimers.tree.remove(first.node);
     first.cpu = -1;
     spinUnlockIrqrestore(cpu);
+    tracePoint(kernel, Point.HRTIMER_EXPIRE_ENTRY, first.due, first.softDue);
     first.callback(kernel);
+    tracePoint(kernel, Point.HRTIMER_EXPIRE_EXIT, first.due, first.softDue);
     spinLockIrq(cpu, base);
   }
   cpu.run(F.hrtimer_update_next_event, 32);

@@ -14,6 +14,8 @@ import type { Kernel } from '../../init/kernel.ts';
 import { schedule, wakeUpProcess } from '../sched/core.ts';
 import { clockToTicks, NS_MAX, nsUntil } from './clock-times.ts';
 import { createHrTimer, hrtimerCancel, hrtimerStart } from './hrtimer.ts';
+import { tracePoint } from '../../trace/points.ts';
+import { Point } from '../../trace/points-specs.ts';
 
 const TIMER_ABSTIME = 1;
 const NS_PER_SEC = 1_000_000_000n;
@@ -59,6 +61,7 @@ function* doNanosleep(kernel: Kernel, sleep: Sleep): Sleeping<number> {
   const { sched } = current;
   kernel.cpu.run(F.hrtimer_nanosleep, 51);
   kernel.cpu.run(F.__hrtimer_init, 55);
+  tracePoint(kernel, Point.HRTIMER_SETUP, 0, 0);
   kernel.cpu.run(F.do_nanosleep, 46);
   let expired = false;
   const timer = createHrTimer((at) => {

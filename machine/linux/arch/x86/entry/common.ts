@@ -9,6 +9,8 @@ import {
   syscallEnterFromUserMode,
   syscallExitToUserMode,
 } from '../../../kernel/entry/common.ts';
+import { tracePoint } from '../../../trace/points.ts';
+import { Point } from '../../../trace/points-specs.ts';
 import { traceSyscall } from '../../../trace/syscalls.ts';
 import { F } from '../model/generated/function-ids.ts';
 import { Gpr, type Registers } from '../model/registers.ts';
@@ -36,6 +38,7 @@ export function syscall(kernel: Kernel, gate: SyscallGate): void {
     current.work = finishSyscall(kernel, current.call, result);
     return;
   }
+  traceExit(kernel, number, result);
   syscallExitToUserMode(kernel);
   sysret(kernel);
   traceSyscall(kernel, registers, number, begin, keepsRegisters(result) ? 0 : result);
@@ -44,6 +47,11 @@ export function syscall(kernel: Kernel, gate: SyscallGate): void {
 
 /** Whether the result is KEEP_REGISTERS. */
 const keepsRegisters = (result: number): boolean => Number.isNaN(result);
+
+/** After sigreturn there is no call any more whose end could be traced. */
+function traceExit(kernel: Kernel, number: number, result: number): void {
+  if (!keepsRegisters(result)) tracePoint(kernel, Point.SYS_EXIT, number, result);
+}
 
 /** The rest of a call that sleeps, or after which the scheduler or a signal comes first. */
 function* finishSyscall(
@@ -54,6 +62,7 @@ function* finishSyscall(
   const result = typeof outcome === 'number' ? outcome : yield* outcome;
   if (keepsRegisters(result)) call.restored = true;
   else kernel.cpu.registers.set(Gpr.RAX, result);
+  traceExit(kernel, call.number, result);
   syscallExitToUserMode(kernel);
   yield* exitToUserModeLoop(kernel);
   sysret(kernel);
@@ -77,6 +86,7 @@ function doSyscall64(kernel: Kernel, gate: SyscallGate, number: number): number 
   cpu.read(kernel.current.address);
   cpu.stack(192, 1);
   syscallEnterFromUserMode(kernel);
+  tracePoint(kernel, Point.SYS_ENTER, number, gate.registers.low(Gpr.RDI));
   let result: number | Sleeping<number> = -Errno.ENOSYS;
   if (entry !== undefined) {
     cpu.run(F.x64_sys_call, entry.dispatch);

@@ -11,6 +11,8 @@ import { pageAlign } from '../../../mm/align.ts';
 import { TASK_SIZE } from '../model/address-map.ts';
 import { F } from '../model/generated/function-ids.ts';
 import { PAGE_BYTES } from '../model/physical-memory.ts';
+import { tracePoint } from '../../../trace/points.ts';
+import { Point } from '../../../trace/points-specs.ts';
 
 /** vm.mmap_min_addr */
 export const MMAP_MIN_ADDR = 65536;
@@ -92,7 +94,9 @@ function freeArea(kernel: Kernel, mm: MmStruct, request: AreaRequest, length: nu
   cpu.run(F.mas_empty_area_rev, 377);
   masNext(cpu);
   masPrev(cpu);
-  return searchDown(mm, length, align) ?? searchUp(mm, length, align) ?? -Errno.ENOMEM;
+  const found = searchDown(mm, length, align) ?? searchUp(mm, length, align) ?? -Errno.ENOMEM;
+  tracePoint(kernel, Point.VM_UNMAPPED_AREA, found, length);
+  return found;
 }
 
 /** The highest free area below mmap_base. */

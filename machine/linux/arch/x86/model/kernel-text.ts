@@ -21,6 +21,18 @@ export function branchDensity(name: string): number {
   return densities.get(name) ?? 0;
 }
 
+/** A function of the modelled kernel, and the instructions that a usual call of it takes. */
+export interface ModelledFunction {
+  readonly name: string;
+  readonly bytes: number;
+  readonly instructions: number;
+}
+
+/** Every function that the kernel model can charge, in the order of the text. */
+export function modelledFunctions(): readonly ModelledFunction[] {
+  return FUNCTIONS.map(([name, bytes, , instructions]) => ({ name, bytes, instructions }));
+}
+
 export class KernelText {
   /** Low half of the line where each function starts. */
   readonly start = new Int32Array(F.COUNT);
