@@ -27,3 +27,13 @@ export function countersOf(
   add('LLC-load-misses', hierarchy.sharedCounters().llcMisses);
   return sums;
 }
+
+/** What was counted after `before`, which has the same names. */
+export function countedSince(
+  before: Readonly<Record<string, number>>,
+  now: Readonly<Record<string, number>>,
+): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(now).map(([name, value]) => [name, value - (before[name] ?? 0)]),
+  );
+}

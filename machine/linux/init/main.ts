@@ -101,6 +101,8 @@ export interface KernelOptions {
    * ledger window may be closed at the CPUs' clocks.
    */
   readonly onMarker: (marker: number) => void;
+  /** Setting up is over: what happens from here on belongs to the run. */
+  readonly onStart?: (() => void) | undefined;
 }
 
 /** A booted kernel with one program to run. */
@@ -125,7 +127,7 @@ export function startKernel(options: KernelOptions): RunningKernel {
   const { kernel, init } = boot(options);
   return {
     kernel,
-    exec: (request) => startTarget(kernel, init, request),
+    exec: (request) => startTarget(kernel, init, request, options.onStart),
     run: () => {
       runCpus(kernel, options.onMarker);
       for (const { cpu } of kernel.rqs) cpu.settle();
@@ -256,6 +258,7 @@ function startTarget(
   kernel: Kernel,
   init: Task,
   request: ExecRequest,
+  onStart: (() => void) | undefined,
 ): ElfError | ExecError | null {
   const { cpu, platform } = kernel;
   assert(kernel.current === init, 'one program to a kernel');
@@ -278,6 +281,7 @@ function startTarget(
   platform.setTask(cpu.number, target.pid);
   openStandardFiles(kernel, target);
   cpu.discard();
+  onStart?.();
   const error = execve(kernel, request);
   if (error !== null) return error;
   enterUserMode(kernel, target);
