@@ -16,11 +16,11 @@ import { linearBytes, LinearMemory } from '../hardware/memory/linear-memory.ts';
 import { linearPlatform } from '../linux/arch/x86/model/linear-platform.ts';
 import type { ExecError } from '../linux/fs/exec-errors.ts';
 import type { KernelConfig } from '../linux/init/config.ts';
-import type { Kernel } from '../linux/init/kernel.ts';
+import type { Kernel, ReleasedTask } from '../linux/init/kernel.ts';
 import { startKernel, type RunningKernel } from '../linux/init/main.ts';
 import { resolveConfig, type ConfigError } from '../linux/init/params.ts';
 import type { CoreSpec } from './board.ts';
-import { countedSince, countersOf } from './counters.ts';
+import { countedSince, countersOf, softwareEvents } from './counters.ts';
 import { HardwareEvents, wantsHardwareEvents } from './hardware-events.ts';
 import { coreTiming, memoryGeometry, predictorSpec } from './geometry.ts';
 import type { MachineOptions, MachineRefusal, MachineResult, TaskRow } from './machine-api.ts';
@@ -178,12 +178,15 @@ class Machine {
       clocks,
       ledger,
       symbols: this.symbols,
-      tasks: kernel.tasks.map(taskRow),
+      tasks: [
+        ...kernel.released.map((task) => taskRow(task, task.parentPid)),
+        ...kernel.tasks.map((task) => taskRow(task, task.parent?.pid ?? 0)),
+      ],
       userInstructions: processor.instructions,
       kernelInstructions:
         ledger.rows.reduce((sum, row) => sum + row.instructions, 0) - processor.instructions,
       configuration: Object.fromEntries(this.config.words.map(({ word, value }) => [word, value])),
-      counters: countedSince(this.counted, counters),
+      counters: { ...countedSince(this.counted, counters), ...softwareEvents(kernel.counts) },
       warnings: kernel.warnings,
       loadBias,
       instructionCounts: () => processor.instructionCounts(),
@@ -295,12 +298,12 @@ function setUpCpu(linear: LinearMemory, cpu: number, core: CoreSpec): void {
   setRepeatCosts(data, block, core);
 }
 
-function taskRow(task: Kernel['tasks'][number]): TaskRow {
-  const { pid, tgid, parent, comm, startTick, exitTick } = task;
+function taskRow(task: Omit<ReleasedTask, 'parentPid'>, parent: number): TaskRow {
+  const { pid, tgid, comm, startTick, exitTick } = task;
   return {
     tid: pid,
     tgid,
-    parent: parent?.pid ?? 0,
+    parent,
     comm,
     startTick,
     ...(exitTick === null ? {} : { exitTick }),

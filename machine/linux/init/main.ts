@@ -211,6 +211,8 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
     swapperPgd: early.swapperPgd,
     nextAsid: 1,
     fatalSignal: null,
+    counts: { pageFaults: 0, contextSwitches: 0, cpuMigrations: 0 },
+    released: [],
     queuedSignals: 0,
     target: null,
     ended: false,
@@ -219,12 +221,17 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
   populateRoot(kernel);
   fillHugePool(kernel.vm, early.buddy);
   publish(kernel);
-  for (const each of kernelCpus) {
-    // Booting is not part of any run: what setting up was charged is dropped.
-    each.discard();
-    each.warmText();
-  }
+  forgetBoot(kernel, kernelCpus);
   return { kernel, init };
+}
+
+/** Booting is not part of any run: what setting up was charged is dropped. */
+function forgetBoot(kernel: Kernel, cpus: readonly KernelCpu[]): void {
+  for (const cpu of cpus) {
+    cpu.discard();
+    cpu.warmText();
+  }
+  for (const task of kernel.tasks) task.startTick = 0;
 }
 
 /** What makes a process init: nothing kills it, its children are reaped at once. */
@@ -270,6 +277,7 @@ function startTarget(
     root: kernel.root,
   });
   target.state = 'R';
+  target.startTick = 0;
   target.exitSignal = Sig.CHLD;
   startSession(kernel, target.signal, target.pid);
   kernel.pids.startAfter(target.pid);
