@@ -2,6 +2,8 @@
  * The standard library of SQL views. A module is one file: comment lines that say what the view is
  * (`-- needs:` the tables that it reads, `-- column name:` what each column means), then CREATE VIEW.
  */
+import branchMissBySymbol from './stdlib/branch_miss_by_symbol.sql';
+import cacheMissBySymbol from './stdlib/cache_miss_by_symbol.sql';
 import cpiStack from './stdlib/cpi_stack.sql';
 import ledgerBalance from './stdlib/ledger_balance.sql';
 import ledgerBySymbol from './stdlib/ledger_by_symbol.sql';
@@ -9,6 +11,7 @@ import mitigationSummary from './stdlib/mitigation_summary.sql';
 import pageFaultSummary from './stdlib/page_fault_summary.sql';
 import phaseSummary from './stdlib/phase_summary.sql';
 import syscallSummary from './stdlib/syscall_summary.sql';
+import tlbMissBySymbol from './stdlib/tlb_miss_by_symbol.sql';
 
 export interface SqlModule {
   readonly name: string;
@@ -42,6 +45,8 @@ export function parseSqlModule(text: string): SqlModule {
 }
 
 const TEXTS = [
+  branchMissBySymbol,
+  cacheMissBySymbol,
   cpiStack,
   ledgerBalance,
   ledgerBySymbol,
@@ -49,6 +54,7 @@ const TEXTS = [
   pageFaultSummary,
   phaseSummary,
   syscallSummary,
+  tlbMissBySymbol,
 ];
 
 export const SQL_MODULES: readonly SqlModule[] = TEXTS.map(parseSqlModule);

@@ -5,7 +5,8 @@ import {
   type SyscallEntry,
 } from '../linux/arch/x86/entry/syscalls/syscall-table.ts';
 import { KERNEL_WORDS, type KernelWord } from '../linux/init/kernel-parameters.ts';
-import { DECLARED_TABLES, KERNEL_TABLES } from '../linux/trace/specs.ts';
+import { DECLARED_TABLES } from '../linux/trace/specs.ts';
+import { TRACE_TABLES } from './trace-tables.ts';
 
 /** One system call of the guest and how far it is modelled. */
 export type SystemCall = Pick<SyscallEntry, 'name' | 'support' | 'omits'> & {
@@ -15,7 +16,7 @@ export type SystemCall = Pick<SyscallEntry, 'name' | 'support' | 'omits'> & {
 export const kernelWords = (): readonly KernelWord[] => KERNEL_WORDS;
 
 /** The tables that a run can record. */
-export const traceTables = (): readonly TableSpec[] => KERNEL_TABLES;
+export const traceTables = (): readonly TableSpec[] => TRACE_TABLES;
 
 /** Tables whose names and columns are settled, and whose events the model does not produce yet. */
 export const declaredTables = (): readonly TableSpec[] => DECLARED_TABLES;

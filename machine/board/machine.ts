@@ -16,13 +16,15 @@ import { linearBytes, LinearMemory } from '../hardware/memory/linear-memory.ts';
 import { linearPlatform } from '../linux/arch/x86/model/linear-platform.ts';
 import type { ExecError } from '../linux/fs/exec-errors.ts';
 import type { KernelConfig } from '../linux/init/config.ts';
-import type { Kernel } from '../linux/init/kernel.ts';
+import type { Kernel, ReleasedTask } from '../linux/init/kernel.ts';
 import { startKernel, type RunningKernel } from '../linux/init/main.ts';
 import { resolveConfig, type ConfigError } from '../linux/init/params.ts';
 import type { CoreSpec } from './board.ts';
-import { countersOf } from './counters.ts';
+import { countedSince, countersOf, softwareEvents } from './counters.ts';
+import { HardwareEvents, wantsHardwareEvents } from './hardware-events.ts';
 import { coreTiming, memoryGeometry, predictorSpec } from './geometry.ts';
 import type { MachineOptions, MachineRefusal, MachineResult, TaskRow } from './machine-api.ts';
+import { BRANCH_MISS } from './hardware-tables.ts';
 import { signalReport } from './signal-report.ts';
 import { functionsOf, UserSymbols, type LoadedModule } from './user-symbols.ts';
 
@@ -86,6 +88,9 @@ class Machine {
   private readonly running: RunningKernel;
   private userSymbols = new UserSymbols(this.symbols, []);
   private readonly tids: number[];
+  private readonly hardwareEvents: HardwareEvents | undefined;
+  /** What setting up has counted. */
+  private counted: Readonly<Record<string, number>> = {};
   private readonly resolveUser = (address: bigint): number => this.userSymbols.resolve(address);
 
   constructor(
@@ -100,7 +105,14 @@ class Machine {
     const timer = new BlockTimer(coreTiming(board));
     const timing = timer.time.bind(timer);
     const predictor = predictorSpec(board.core);
-    const processing = { tier, filter, timing, predictor };
+    this.hardwareEvents = this.recordHardware(linear);
+    const events = this.hardwareEvents && {
+      branches: options.events.has(BRANCH_MISS.name),
+      beforeDropping: () => {
+        this.hardwareEvents?.log.drain();
+      },
+    };
+    const processing = { tier, filter, timing, predictor, events };
     this.processor = new Processor(linear, this.hierarchy, processing);
     this.ledger = new Ledger(cpus);
     this.tids = new Array<number>(cpus).fill(0);
@@ -115,9 +127,11 @@ class Machine {
       harvestUser: () => {
         this.harvestUser();
       },
+      onRecords: (first, count) => {
+        this.hardwareEvents?.noteKernelRecords(first, count);
+      },
       setTask: (cpu, tid) => {
-        if (this.tids[cpu] !== tid) this.settleUser(cpu);
-        this.tids[cpu] = tid;
+        this.setTask(cpu, tid);
       },
     });
     this.running = startKernel({
@@ -136,6 +150,10 @@ class Machine {
       onMarker: (marker) => {
         this.onMarker(marker);
       },
+      onStart: () => {
+        this.counted = countersOf(this.hierarchy, this.processor, cpus);
+        this.hardwareEvents?.begin();
+      },
     });
   }
 
@@ -149,6 +167,8 @@ class Machine {
     const { status, signal } = running.run();
     const clocks = running.clocks();
     ledger.closeWindow('', clocks);
+    this.hardwareEvents?.finish();
+    const counters = countersOf(this.hierarchy, processor, clocks.length);
     return {
       kind: 'result',
       exit: {
@@ -158,16 +178,39 @@ class Machine {
       clocks,
       ledger,
       symbols: this.symbols,
-      tasks: kernel.tasks.map(taskRow),
+      tasks: [
+        ...kernel.released.map((task) => taskRow(task, task.parentPid)),
+        ...kernel.tasks.map((task) => taskRow(task, task.parent?.pid ?? 0)),
+      ],
       userInstructions: processor.instructions,
       kernelInstructions:
         ledger.rows.reduce((sum, row) => sum + row.instructions, 0) - processor.instructions,
       configuration: Object.fromEntries(this.config.words.map(({ word, value }) => [word, value])),
-      counters: countersOf(this.hierarchy, processor, clocks.length),
+      counters: { ...countedSince(this.counted, counters), ...softwareEvents(kernel.counts) },
       warnings: kernel.warnings,
       loadBias,
       instructionCounts: () => processor.instructionCounts(),
     };
+  }
+
+  /** What `--events` asks for of the machine's own events. */
+  private recordHardware(linear: LinearMemory): HardwareEvents | undefined {
+    const { events, trace } = this.options;
+    if (!wantsHardwareEvents(events)) return undefined;
+    const tidOf = (cpu: number): number => this.tids[cpu];
+    const processor = (): Processor => this.processor;
+    const recorder = new HardwareEvents({ linear, processor, sink: trace, events, tidOf });
+    this.hierarchy.drainEvents = () => {
+      recorder.log.drain();
+    };
+    return recorder;
+  }
+
+  private setTask(cpu: number, tid: number): void {
+    if (this.tids[cpu] === tid) return;
+    this.settleUser(cpu);
+    this.hardwareEvents?.log.drain();
+    this.tids[cpu] = tid;
   }
 
   private harvestUser(): void {
@@ -255,12 +298,12 @@ function setUpCpu(linear: LinearMemory, cpu: number, core: CoreSpec): void {
   setRepeatCosts(data, block, core);
 }
 
-function taskRow(task: Kernel['tasks'][number]): TaskRow {
-  const { pid, tgid, parent, comm, startTick, exitTick } = task;
+function taskRow(task: Omit<ReleasedTask, 'parentPid'>, parent: number): TaskRow {
+  const { pid, tgid, comm, startTick, exitTick } = task;
   return {
     tid: pid,
     tgid,
-    parent: parent?.pid ?? 0,
+    parent,
     comm,
     startTick,
     ...(exitTick === null ? {} : { exitTick }),

@@ -10,6 +10,7 @@ import { Budget, CodePage, Cpu, ExitReason, Header, Region } from '../layout';
 import { Model, TlbData } from '../memory/model-layout';
 import { accessL1, lastBack } from './cache';
 import { beginOrder, isOrdered, mayAccess, mayLock, several } from './coherence';
+import { setAddress } from './events';
 import { clearFilters, dropWritesToPage, install, maskBit, mayInstall } from './filter';
 import { beginAccess, count, endAccess } from './stall';
 import {
@@ -148,6 +149,7 @@ function accessPage(cpu: usize, va: i64, size: u32, record: usize, write: bool, 
   touchData(cpu, va, host, write, kernel, filtered, write && !code);
   if ((host & 63) + size > 64) {
     const second = 64 - (host & 63);
+    setAddress(va + second);
     touchData(cpu, va + second, host + second, write, kernel, filtered, write && !code);
   }
   endAccess(cpu);
@@ -170,6 +172,7 @@ function accessTwoPages(cpu: usize, va: i64, size: u32, record: usize, write: bo
   const host = hostOf(dtlb, entry, va);
   const size1 = 4096 - (<u32>va & 0xfff);
   const va2 = va + size1;
+  setAddress(va2);
   const entry2 = translateTimed(cpu, dtlb, va2, need);
   if (entry2 < 0) {
     pageFault(cpu, record, va2);
@@ -178,7 +181,9 @@ function accessTwoPages(cpu: usize, va: i64, size: u32, record: usize, write: bo
   const host2 = hostOf(dtlb, entry2, va2);
   if (write && !kernel && (refuses(cpu, host) || refuses(cpu, host2))) return refuse(cpu, record);
   if (!kernel && several() && !inOrder(cpu, host, record, write)) return 0;
+  setAddress(va);
   touchData(cpu, va, host, write, kernel, -1, false);
+  setAddress(va2);
   touchData(cpu, va2, host2, write, kernel, -1, false);
   endAccess(cpu);
   if (write) {
@@ -201,6 +206,7 @@ function accessTwoPages(cpu: usize, va: i64, size: u32, record: usize, write: bo
 
 @inline function accessData(cpu: usize, va: i64, size: u32, record: usize, write: bool, kernel: bool): usize {
   beginAccess(cpu, record, false);
+  setAddress(va);
   beginOrder();
   count(cpu + Model.SLOW_CALLS);
   if (!isCanonical(va) || !isCanonical(va + size - 1)) {
@@ -214,6 +220,7 @@ function accessTwoPages(cpu: usize, va: i64, size: u32, record: usize, write: bo
 
 @inline function accessCode(cpu: usize, va: i64, record: usize, kernel: bool): bool {
   beginAccess(cpu, record, true);
+  setAddress(va);
   count(cpu + Model.SLOW_CALLS);
   if (!isCanonical(va)) {
     generalProtection(cpu, record);

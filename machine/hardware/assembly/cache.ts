@@ -10,9 +10,11 @@
 import { Region, Stall } from '../layout';
 import { CacheField, CacheTag, LlcStamp, Model, Server, Shared } from '../memory/model-layout';
 import { ABSENT, CLEAN, DIRTY, claim, enterAlone, enterDirectory, isShared, leaveOwned, own, snoop, transfer } from './coherence';
+import { HardwareEvent, PageOutcome, ServedBy } from '../memory/event-layout';
+import { wanted } from './events';
 import { dropBack } from './filter';
 import { awaitFlight, prefetchAfter } from './prefetch';
-import { count, holdBuffer, isData, post, queue, tickNow } from './stall';
+import { count, holdBuffer, isData, noteServed, post, queue, sourceOf, tickNow } from './stall';
 import { reserve } from './server';
 
 const LLC: usize = Region.HEADER + Shared.LLC;
@@ -20,6 +22,9 @@ const SHARED: usize = Region.HEADER;
 
 /** Where `accessL1` found or put the line: address of its back-pointer. */
 export let lastBack: usize = 0;
+
+/** Where the line of the last first-level miss came from, ServedBy. */
+let servedBy: i32 = 0;
 
 @inline export function rowOf(cache: usize, line: u32): usize {
   return <usize>load<u32>(cache, CacheField.TAGS) +
@@ -203,6 +208,7 @@ function fetchLine(cpu: usize, line: u32, write: bool): void {
   if (isShared(line)) {
     remote = snoop(cpu, line, write);
     if (remote == DIRTY || (write && remote != ABSENT)) {
+      servedBy = ServedBy.OTHER_CPU;
       transfer(cpu);
       return;
     }
@@ -212,14 +218,17 @@ function fetchLine(cpu: usize, line: u32, write: bool): void {
   queue(cpu + Model.LLC_SERVER, Stall.LLC);
   if (at >= 0) {
     count(LLC + CacheField.HITS);
+    servedBy = ServedBy.LLC;
     post(Stall.LLC, load<i32>(LLC, CacheField.TICKS));
     llcFront(row, at, load<u32>(row + at));
     return;
   }
   count(LLC + CacheField.MISSES);
   if (remote == CLEAN) {
+    servedBy = ServedBy.OTHER_CPU_CLEAN;
     transfer(cpu);
   } else {
+    servedBy = ServedBy.DRAM;
     count(cpu + Model.DRAM_READS);
     queue(cpu + Model.DRAM_SERVER, Stall.DRAM);
     queue(SHARED + Shared.DRAM_SERVER, Stall.DRAM);
@@ -235,6 +244,7 @@ function accessL2(cpu: usize, line: u32, write: bool): void {
   const at = find(row, load<i32>(l2, CacheField.ROW_BYTES), line);
   if (at >= 0) {
     count(l2 + CacheField.HITS);
+    servedBy = ServedBy.L2;
     moveToFront(row, at, load<u32>(row + at));
     queue(cpu + Model.L2_SERVER, Stall.L2);
     post(Stall.L2, load<i32>(l2, CacheField.TICKS));
@@ -243,7 +253,8 @@ function accessL2(cpu: usize, line: u32, write: bool): void {
   } else {
     count(l2 + CacheField.MISSES);
     queue(cpu + Model.L2_SERVER, Stall.L2);
-    if (!claimWhole(cpu, line)) fetchLine(cpu, line, write);
+    if (claimWhole(cpu, line)) servedBy = ServedBy.NONE;
+    else fetchLine(cpu, line, write);
     evictFromL2(cpu, insert(l2, row, line << 1));
   }
   if (isShared(line)) enterDirectory(cpu, line);
@@ -277,6 +288,10 @@ export function accessL1(cpu: usize, cache: usize, line: u32, write: bool): void
   const missed = tickNow();
   accessL2(cpu, line, write);
   if (write && isShared(line)) own(line);
+  if (wanted(HardwareEvent.CACHE_MISS)) {
+    const source = sourceOf(cache == cpu + Model.L1I, write);
+    noteServed(HardwareEvent.CACHE_MISS, source, missed, <i64>line << 6, PageOutcome.NONE, servedBy);
+  }
   if (cache == cpu + Model.L1D) prefetchAfter(cpu, line, missed);
   const next = <usize>load<u32>(cache, CacheField.NEXT) + (<usize>(line & load<u32>(cache, CacheField.SET_MASK)) << 2);
   const way = load<i32>(next);

@@ -7,6 +7,8 @@
  */
 import { Counter, Predictor, TargetHistory } from '../cpu/predictor-layout';
 import { BlockRecord, Cpu, Stall } from '../layout';
+import { BranchKind, HardwareEvent } from '../memory/event-layout';
+import { noteBranch, wanted } from './events';
 
 const MIX: u64 = 0x9e3779b97f4a7c15;
 const TAG_MASK: u32 = (1 << Predictor.TAG_BITS) - 1;
@@ -28,13 +30,19 @@ const TARGET_MASK: u64 = (1 << 48) - 1;
 }
 
 /** Books a misprediction; returns its ticks. */
-export function mispredicted(cpu: usize, record: i32, resolve: i32): i32 {
+function miss(cpu: usize, record: i32, resolve: i32, kind: i32): i32 {
   const tables: usize = load<u32>(cpu, Cpu.PREDICTOR);
   store<i64>(tables, load<i64>(tables, Predictor.MISSES) + 1, Predictor.MISSES);
   const ticks = resolve + load<i32>(cpu, Cpu.REFILL_TICKS);
   const cell = <usize>record + BlockRecord.STALLS + 8 * Stall.BRANCH;
   store<i64>(cell, load<i64>(cell) + <i64>ticks);
+  if (wanted(HardwareEvent.BRANCH_MISS)) noteBranch(cpu, <usize>record, kind, ticks);
   return ticks;
+}
+
+/** A return that did not go where the last call came from. */
+export function mispredicted(cpu: usize, record: i32, resolve: i32): i32 {
+  return miss(cpu, record, resolve, BranchKind.RETURN);
 }
 
 /** A branch whose own counter still decides. */
@@ -101,7 +109,7 @@ export function learnBranch(
       else store<u16>(entry, <u16>(tag | (taken != 0 ? Counter.TAKEN : Counter.NOT_TAKEN)));
     }
   }
-  return wrong ? mispredicted(cpu, record, resolve) : 0;
+  return wrong ? miss(cpu, record, resolve, BranchKind.CONDITIONAL) : 0;
 }
 
 /** The same for an indirect jump or call to `target` that did not go where it went last time. */
@@ -119,7 +127,7 @@ export function learnTarget(
   const last = load<u64>(at);
   if (last == 0) {
     store<u64>(at, target);
-    return mispredicted(cpu, record, resolve);
+    return miss(cpu, record, resolve, BranchKind.INDIRECT);
   }
   store<u64>(at, target | TARGET_VARIES);
   const found = place(history, key, load<u32>(tables, Predictor.TARGETS_BITS));
@@ -129,7 +137,7 @@ export function learnTarget(
   const known = load<u64>(entry);
   const predicted = (known & ~TARGET_MASK) == tag ? known & TARGET_MASK : last & TARGET_MASK;
   store<u64>(entry, tag | target);
-  return predicted != target ? mispredicted(cpu, record, resolve) : 0;
+  return predicted != target ? miss(cpu, record, resolve, BranchKind.INDIRECT) : 0;
 }
 
 @inline function spend(cpu: usize, ticks: i32): void {

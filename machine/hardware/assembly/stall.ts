@@ -7,8 +7,10 @@
  * end may be less than their sum, or more when the access had to wait for an earlier one.
  */
 import { BlockRecord, Cpu, Stall } from '../layout';
+import { AccessSource } from '../memory/event-layout';
 import { AccessHint, Overlap } from '../memory/overlap-layout';
 import { Server } from '../memory/model-layout';
+import { noteMiss } from './events';
 import { complete, issueTick, releaseWalker, takeBuffer, takeWalker } from './overlap';
 import { reserve } from './server';
 
@@ -19,6 +21,8 @@ const NO_CELL: i32 = -1;
 const PIECES: usize = memory.data(<i32>Stall.COUNT * 8, 8);
 
 let record: usize = 0;
+/** Address of the instruction where it is known, else 0. */
+let ip: i64 = 0;
 let cpuOf: usize = 0;
 let hint: usize = 0;
 /** Whether anything was posted: until then the access is a hit, which leaves no trace. */
@@ -39,10 +43,25 @@ let cellForced: i32 = NO_CELL;
   cpuOf = cpu;
   hint = 0;
   opened = false;
+  ip = 0;
   cellForced = fetch ? Stall.FRONTEND : NO_CELL;
   if (fetch) return;
   hint = load<u32>(cpu, Cpu.HINT);
   store<u32>(cpu, 0, Cpu.HINT);
+}
+
+/** Writes down a miss that the access in progress had at `missed` and that has been served. */
+export function noteServed(
+  kind: i32, source: i32, missed: i64, physical: i64, page: i32, served: i32,
+): void {
+  noteMiss(cpuOf, kind, record, begun, ip, source, physical, now - missed, page, served);
+}
+
+/** Who it is that accesses a first-level cache now, AccessSource. */
+@inline export function sourceOf(instructions: bool, write: bool): i32 {
+  if (instructions) return AccessSource.FETCH;
+  if (cellForced >= 0) return AccessSource.WALK;
+  return write ? AccessSource.WRITE : AccessSource.READ;
 }
 
 function open(): void {
@@ -55,6 +74,7 @@ function open(): void {
   now = begun;
   issued = begun;
   if (hint == 0) return;
+  ip = load<i64>(hint, AccessHint.IP);
   if (load<i32>(cpuOf, Overlap.ON) == 0) {
     hint = 0;
     return;

@@ -5,12 +5,15 @@
  */
 import { Cpu, Stall } from '../layout';
 import { Model, ModelLimit, PageSize, TlbData, TlbField, TlbFlush, TlbTag } from '../memory/model-layout';
+import { HardwareEvent, PageOutcome, ServedBy } from '../memory/event-layout';
+import { wanted } from './events';
 import { dropPage } from './filter';
-import { count, post, queue } from './stall';
-import { walk, walkData, walkSize } from './walk';
+import { count, noteServed, post, queue, tickNow } from './stall';
+import { needSource, walk, walkData, walkSize } from './walk';
 import { dropTables } from './walk-cache';
 
 const VPN_MASK: i64 = (1 << TlbTag.VPN_BITS) - 1;
+const FRAME_MASK: i64 = 0x000ffffffffff000;
 const VALID: i64 = 1 << TlbTag.VALID_SHIFT;
 const STLB_ENTRY_BYTES: usize = 16;
 /** Kinds of entry: page size * 2 + global. */
@@ -225,6 +228,19 @@ function stlbInsert(stlb: usize, tag: i64, data: i64): void {
 export function translateTimed(cpu: usize, tlb: usize, va: i64, need: i64): i32 {
   const entry = findEntry(cpu, tlb, va);
   if (entry >= 0 && allows(entryData(tlb, entry), need)) return entry;
+  if (entry >= 0 || !wanted(HardwareEvent.TLB_MISS)) return translateMiss(cpu, tlb, va, need, entry);
+  const missed = tickNow();
+  const hits = load<i64>(cpu + Model.STLB, TlbField.HITS);
+  const found = translateMiss(cpu, tlb, va, need, entry);
+  const page: i32 = found < 0 ? PageOutcome.NONE : entrySize(tlb, found);
+  const physical = found < 0 ? 0 : entryData(tlb, found) & FRAME_MASK;
+  const served: i32 = load<i64>(cpu + Model.STLB, TlbField.HITS) == hits ? ServedBy.WALK : ServedBy.STLB;
+  noteServed(HardwareEvent.TLB_MISS, needSource(need), missed, physical, page, served);
+  return found;
+}
+
+/** The same after the first level had no entry (`entry` is -1), or one that does not allow it. */
+function translateMiss(cpu: usize, tlb: usize, va: i64, need: i64, entry: i32): i32 {
   const stlb = cpu + Model.STLB;
   if (entry < 0) {
     count(tlb + TlbField.MISSES);

@@ -6,8 +6,10 @@
  */
 import { Cpu, Header, PageFaultCode, Region, Stall } from '../layout';
 import { Model, TlbData } from '../memory/model-layout';
+import { AccessSource, HardwareEvent, PageOutcome, ServedBy } from '../memory/event-layout';
 import { accessL1 } from './cache';
-import { beginWalk, count, endWalk, freeWalker, post, waitForWalker } from './stall';
+import { wanted } from './events';
+import { beginWalk, count, endWalk, freeWalker, noteServed, post, tickNow, waitForWalker } from './stall';
 import { NEED_EXECUTE } from './tlb';
 import { cachedData, cachedLevel, cacheTable, isNested, nestedFrame } from './walk-cache';
 
@@ -108,9 +110,16 @@ function hostPage(cpu: usize, va: i64): void {
   nestedFrame(cpu, (walkData & FRAME_MASK) >> 12);
 }
 
+/** AccessSource of an access that needs this. */
+@inline export function needSource(need: i64): i32 {
+  if ((need & NEED_EXECUTE) != 0) return AccessSource.FETCH;
+  return (need & TlbData.WRITABLE) != 0 ? AccessSource.WRITE : AccessSource.READ;
+}
+
 /** A walk by the hardware; posts its ticks. `need` is what the access needs, see tlb.allows. */
 export function walk(cpu: usize, va: i64, need: i64): bool {
   beginWalk();
+  const began = tickNow();
   count(cpu + Model.WALKS);
   waitForWalker();
   post(Stall.PAGE_WALK, load<i32>(cpu, Model.WALK_TICKS));
@@ -119,6 +128,11 @@ export function walk(cpu: usize, va: i64, need: i64): bool {
   timed = false;
   freeWalker();
   endWalk();
+  if (wanted(HardwareEvent.PAGE_WALK)) {
+    const page: i32 = done ? walkSize : PageOutcome.NONE;
+    const physical = done ? walkData & FRAME_MASK : 0;
+    noteServed(HardwareEvent.PAGE_WALK, needSource(need), began, physical, page, ServedBy.WALK);
+  }
   return done;
 }
 

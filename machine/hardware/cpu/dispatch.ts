@@ -49,6 +49,15 @@ export interface ProcessorOptions {
   readonly predictor?: PredictorSpec | undefined;
   /** Room for bytecode; when it is full, all code is dropped and decoded anew as it is reached. */
   readonly codeBytes?: number;
+  /** Who records hardware events; absent: nobody does. */
+  readonly events?: EventUser | undefined;
+}
+
+interface EventUser {
+  /** Whether mispredicted branches are recorded. */
+  readonly branches: boolean;
+  /** Blocks are about to go: events that name them must be taken now. */
+  readonly beforeDropping: () => void;
 }
 
 /** Executions after which a block waits to be translated, and after which it waits no longer. */
@@ -111,7 +120,9 @@ export class Processor implements ExecutionContext, CodeSpaces {
     this.accounting = new Accounting(linear, core);
     const { filter, predictor } = options;
     const several = linear.cpus > 1;
-    this.compiler = new RegionCompiler(linear.memory, core, { filter, several, predictor });
+    const branchEvents = options.events?.branches ?? false;
+    const translation = { filter, several, predictor, branchEvents };
+    this.compiler = new RegionCompiler(linear.memory, core, translation);
     const codeBytes = options.codeBytes ?? CODE_BYTES_DEFAULT;
     const drop = ({ slot }: CodeRegion): void => {
       this.compiler.drop(slot);
@@ -211,6 +222,11 @@ export class Processor implements ExecutionContext, CodeSpaces {
   /** Instructions retired in user mode, up to the last settlement. */
   get instructions(): number {
     return this.accounting.instructions;
+  }
+
+  /** The block whose record is at `record`, an address in the block of `cpu`. */
+  blockOf(cpu: number, record: number): Pick<AccountedBlock, 'address' | 'ir' | 'timing'> {
+    return this.accounting.blockOf(cpu, record);
   }
 
   /** Branches that a CPU has mispredicted in user mode. */
@@ -415,6 +431,7 @@ export class Processor implements ExecutionContext, CodeSpaces {
   }
 
   private beforeDropping(): void {
+    this.options.events?.beforeDropping();
     this.ahead.clear();
     this.accounting.setAside();
     this.waiting.length = 0;

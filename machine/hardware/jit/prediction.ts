@@ -33,6 +33,17 @@ function spend(region: RegionContext): void {
   region.release(lost, I32);
 }
 
+/** An event needs the clock as the block was begun, which is where the interpreter has it. */
+function storeClock(region: RegionContext, block: TimedBlock): void {
+  if (region.options.branchEvents !== true) return;
+  const { w } = region;
+  w.localGet(CPU_LOCAL);
+  w.localGet(region.left);
+  w.i64Const(BigInt(block.baseTicks));
+  w.u8(Wasm.I64_ADD);
+  w.memory(Wasm.I64_STORE, Cpu.LEFT);
+}
+
 /** Pushes 1 when the table of long histories is not sure of outcome counter `wanted`. */
 function pushUnknown(
   region: RegionContext,
@@ -97,6 +108,7 @@ export function predictBranch(region: RegionContext, block: TimedBlock, taken: L
     pushUnknown(region, key, spec, wanted, counter);
     w.u8(Wasm.I32_OR);
     w.if();
+    storeClock(region, block);
     w.localGet(CPU_LOCAL);
     w.i64Const(BigInt.asIntN(64, key));
     w.localGet(taken);
@@ -161,6 +173,7 @@ function predictReturn(region: RegionContext, block: TimedBlock, spec: Predictor
   w.localGet(region.pc);
   w.u8(Wasm.I64_NE);
   w.if();
+  storeClock(region, block);
   w.localGet(CPU_LOCAL);
   region.pushRecord(block.record);
   w.i32Const(block.resolveTicks);
@@ -186,6 +199,7 @@ export function predictIndirect(region: RegionContext, block: TimedBlock, op: Ir
   w.localGet(region.pc);
   w.u8(Wasm.I64_NE);
   w.if();
+  storeClock(region, block);
   w.localGet(CPU_LOCAL);
   w.i64Const(BigInt.asIntN(64, key));
   w.localGet(region.pc);

@@ -31,6 +31,8 @@ export interface TranslationOptions {
   readonly several?: boolean;
   /** Absent: branches cost nothing. */
   readonly predictor?: PredictorSpec | undefined;
+  /** Whether mispredicted branches are recorded, which need the clock. */
+  readonly branchEvents?: boolean;
 }
 
 /** Guest state that a region uses, and what of it it changes. Bit n is register n. */

@@ -34,8 +34,14 @@ function coreModule(): WebAssembly.Module {
   return module;
 }
 
-/** A new instance of the core on `memory`; all its state is in that memory. */
-export function instantiateCore(memory: WebAssembly.Memory): MemoryExports {
-  const { exports } = new WebAssembly.Instance(coreModule(), { env: { memory } });
+/**
+ * A new instance of the core on `memory`; all its state is in that memory. `drainEvents` empties the
+ * log of events when it is full; who records none needs none.
+ */
+export function instantiateCore(
+  memory: WebAssembly.Memory,
+  drainEvents: () => void = () => undefined,
+): MemoryExports {
+  const { exports } = new WebAssembly.Instance(coreModule(), { env: { memory, drainEvents } });
   return exports as unknown as MemoryExports;
 }

@@ -105,6 +105,8 @@ export interface SharedCounters {
 
 export class MemoryHierarchy {
   readonly core: MemoryExports;
+  /** Called when the log of hardware events is full; see HardwareEventLog. */
+  drainEvents: (() => void) | undefined;
   private readonly linear: LinearMemory;
   private readonly accesses: readonly CpuAccess[];
 
@@ -116,7 +118,9 @@ export class MemoryHierarchy {
   ) {
     setupModel(linear, geometry, options);
     this.linear = linear;
-    this.core = instantiateCore(linear.memory);
+    this.core = instantiateCore(linear.memory, () => {
+      this.drainEvents?.();
+    });
     this.accesses = Array.from(
       { length: linear.cpus },
       (_, cpu) => new CpuAccess(linear.cpuBlock(cpu), linear.i32, this.core),

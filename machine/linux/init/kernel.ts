@@ -97,6 +97,10 @@ export interface Kernel extends PageSource {
   readonly swapperPgd: number;
   nextAsid: number;
   fatalSignal: FatalSignal | null;
+  /** Software events so far, under perf's names. */
+  readonly counts: SoftwareCounts;
+  /** Tasks that have been released, in that order. */
+  readonly released: ReleasedTask[];
   /** Numbers of tasks, groups and sessions. */
   readonly pids: PidNamespace;
   /** Entries of signal queues in use, which RLIMIT_SIGPENDING limits. */
@@ -106,6 +110,20 @@ export interface Kernel extends PageSource {
   /** The target has ended: the run is over. */
   ended: boolean;
 }
+
+/** What perf counts as software events. */
+export interface SoftwareCounts {
+  /** Faults from user mode, answered or not. */
+  pageFaults: number;
+  /** Switches away from a task that is not idle. */
+  contextSwitches: number;
+  cpuMigrations: number;
+}
+
+/** What is remembered of a task that is gone. */
+export type ReleasedTask = Pick<Task, 'pid' | 'tgid' | 'comm' | 'startTick' | 'exitTick'> & {
+  readonly parentPid: number;
+};
 
 /** Says something about the run once. */
 export function warnOnce(kernel: Kernel, key: string, message: string): void {

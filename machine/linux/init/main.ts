@@ -102,6 +102,8 @@ export interface KernelOptions {
    * ledger window may be closed at the CPUs' clocks.
    */
   readonly onMarker: (marker: number) => void;
+  /** Setting up is over: what happens from here on belongs to the run. */
+  readonly onStart?: (() => void) | undefined;
 }
 
 /** A booted kernel with one program to run. */
@@ -126,7 +128,7 @@ export function startKernel(options: KernelOptions): RunningKernel {
   const { kernel, init } = boot(options);
   return {
     kernel,
-    exec: (request) => startTarget(kernel, init, request),
+    exec: (request) => startTarget(kernel, init, request, options.onStart),
     run: () => {
       runCpus(kernel, options.onMarker);
       for (const { cpu } of kernel.rqs) cpu.settle();
@@ -210,6 +212,8 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
     swapperPgd: early.swapperPgd,
     nextAsid: 1,
     fatalSignal: null,
+    counts: { pageFaults: 0, contextSwitches: 0, cpuMigrations: 0 },
+    released: [],
     queuedSignals: 0,
     target: null,
     ended: false,
@@ -218,12 +222,17 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
   populateRoot(kernel);
   fillHugePool(kernel.vm, early.buddy);
   publish(kernel);
-  for (const each of kernelCpus) {
-    // Booting is not part of any run: what setting up was charged is dropped.
-    each.discard();
-    each.warmText();
-  }
+  forgetBoot(kernel, kernelCpus);
   return { kernel, init };
+}
+
+/** Booting is not part of any run: what setting up was charged is dropped. */
+function forgetBoot(kernel: Kernel, cpus: readonly KernelCpu[]): void {
+  for (const cpu of cpus) {
+    cpu.discard();
+    cpu.warmText();
+  }
+  for (const task of kernel.tasks) task.startTick = 0;
 }
 
 /** What makes a process init: nothing kills it, its children are reaped at once. */
@@ -257,6 +266,7 @@ function startTarget(
   kernel: Kernel,
   init: Task,
   request: ExecRequest,
+  onStart: (() => void) | undefined,
 ): ElfError | ExecError | null {
   const { cpu, platform } = kernel;
   assert(kernel.current === init, 'one program to a kernel');
@@ -268,6 +278,7 @@ function startTarget(
     root: kernel.root,
   });
   target.state = 'R';
+  target.startTick = 0;
   target.exitSignal = Sig.CHLD;
   startSession(kernel, target.signal, target.pid);
   kernel.pids.startAfter(target.pid);
@@ -279,6 +290,7 @@ function startTarget(
   platform.setTask(cpu.number, target.pid);
   openStandardFiles(kernel, target);
   cpu.discard();
+  onStart?.();
   const error = execve(kernel, request);
   if (error !== null) return error;
   enterUserMode(kernel, target);

@@ -94,10 +94,11 @@ export function* doExit(kernel: Kernel, status: number): Sleeping<never> {
   const { call } = current;
   if (call !== null) traceSyscall(kernel, call.arguments, call.number, call.begin, 0);
   accountTime(kernel, current);
+  // It may be reaped at once.
+  current.exitTick = cpu.now;
   exitNotify(kernel, groupDead);
   cgroupExit(kernel, current);
   runSteps(cpu, COST.EXIT_LAST);
-  current.exitTick = cpu.now;
   yield* schedule(kernel);
   throw new MachineBug('a task that has ended runs');
 }

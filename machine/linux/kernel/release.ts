@@ -33,6 +33,8 @@ export function releaseTask(kernel: Kernel, task: Task): void {
   detachPid(kernel, task);
   kernel.caches.pid.freeQuietly(task.pidAddress);
   kernel.tasks.splice(kernel.tasks.indexOf(task), 1);
+  const { pid, tgid, comm, startTick, exitTick, parent } = task;
+  kernel.released.push({ pid, tgid, comm, startTick, exitTick, parentPid: parent?.pid ?? 0 });
   putSighand(kernel, task.sighand);
   if (process.threads.length === 0) releaseProcess(kernel, task);
   putCred(kernel, task.cred);

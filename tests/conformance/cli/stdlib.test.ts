@@ -6,7 +6,8 @@ import { lab, labRun, withTemporaryFolder } from './lab.ts';
 
 it('answers on a recorded run', () => {
   withTemporaryFolder((folder) => {
-    const target = ['vdso-vs-syscall', '--param', 'operations=50'];
+    const events = ['--events', 'tlb_miss,page_walk,cache_miss,branch_miss'];
+    const target = ['vdso-vs-syscall', '--param', 'operations=50', ...events];
     const { run } = labRun(...target, '--out', path.join(folder, 'run'));
     for (const { name } of SQL_MODULES) {
       const { status, stderr } = lab('query', run, `from ${name}`, '--json');

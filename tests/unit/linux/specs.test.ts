@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { DECLARED_TABLES, KERNEL_TABLES } from '../../../machine/linux/trace/specs.ts';
+import { TRACE_TABLES } from '../../../machine/board/trace-tables.ts';
+import { DECLARED_TABLES } from '../../../machine/linux/trace/specs.ts';
 
 describe('trace tables', () => {
-  const tables = [...KERNEL_TABLES, ...DECLARED_TABLES];
+  const tables = [...TRACE_TABLES, ...DECLARED_TABLES];
 
   it('have names of their own', () => {
     expect(new Set(tables.map(({ name }) => name)).size).toBe(tables.length);

@@ -53,7 +53,9 @@ export function createSchedState(
         traceRuntime(running(holder), task, ns);
       },
       migrate: (task, from, to) => {
-        traceMigrate(running(holder), task, from, to);
+        const kernel = running(holder);
+        kernel.counts.cpuMigrations++;
+        traceMigrate(kernel, task, from, to);
       },
     },
   };

@@ -202,6 +202,7 @@ function contextSwitch(kernel: Kernel, rq: Rq, prev: Task, next: Task): void {
   const { cpu, platform } = kernel;
   traceSwitch(kernel, prev, next);
   accountTime(kernel, prev);
+  if (prev.pid !== 0) kernel.counts.contextSwitches++;
   if (prev.state === 'R') prev.usage.involuntarySwitches++;
   else prev.usage.voluntarySwitches++;
   if (next.rseq !== 0) next.notifyResume = true;

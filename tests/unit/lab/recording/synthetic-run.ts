@@ -1,9 +1,14 @@
 /** A whole synthetic run: a ledger that balances, symbols, tasks, windows, system calls. */
+import { HARDWARE_TABLES } from '../../../../machine/board/hardware-tables.ts';
 import type { CodeSymbol } from '../../../../machine/core/ledger/symbols.ts';
 import { Cause } from '../../../../machine/core/ledger/cause.ts';
 import { Context } from '../../../../machine/core/ledger/context.ts';
 import { Ledger } from '../../../../machine/core/ledger/ledger.ts';
-import { EventTable, type TableSpec } from '../../../../machine/core/trace/event-table.ts';
+import {
+  EventTable,
+  type TableSpec,
+  type TraceSink,
+} from '../../../../machine/core/trace/event-table.ts';
 import {
   createRun,
   type ManifestInput,
@@ -110,6 +115,24 @@ export function manifestInput(seed: number): ManifestInput {
   };
 }
 
+/** Two rows of each of the machine's own tables, in code of `_start`. */
+function writeHardwareEvents(sink: TraceSink): void {
+  for (const spec of HARDWARE_TABLES) {
+    const table = new EventTable(spec, sink);
+    const ip = spec.columns.findIndex(({ name }) => name === 'ip');
+    for (let i = 0; i < 2; i++) {
+      const row = table.next();
+      spec.columns.forEach((_, column) => {
+        table.set(column, row, 0);
+      });
+      table.setWide(0, row, 100 + i);
+      table.set(2, row, 1);
+      table.setWide(ip, row, 0x401008);
+    }
+    table.finish();
+  }
+}
+
 export interface SyntheticOptions extends RunOptions {
   readonly seed?: number;
   readonly calls?: number;
@@ -146,6 +169,7 @@ export async function writeSyntheticRun(
     faults.set(5, row, i % 2 === 0 ? 4 : 6);
   }
   faults.finish();
+  writeHardwareEvents(run.sink);
   run.sink.open(EVERY_TYPE);
   fillEveryType(run.sink, rows, seed);
   writeLedgerTable(run.sink, ledger.rows);

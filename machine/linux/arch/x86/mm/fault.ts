@@ -32,6 +32,7 @@ export function pageFault(kernel: Kernel): void {
   exceptionEntry(kernel, F.asm_exc_page_fault, 9, false);
   cpu.run(F.exc_page_fault, 40);
   tracePageFaultUser(kernel);
+  kernel.counts.pageFaults++;
   irqentryEnter(kernel);
   doUserAddrFault(kernel, address, code);
   if (hasExitWork(kernel)) {
@@ -69,7 +70,11 @@ function doUserAddrFault(kernel: Kernel, address: number, code: number): void {
   }
   const outcome = handleMmFault(kernel, mm, vma, address, { write });
   upRead(cpu, mm.address + 64);
-  if (outcome === Fault.DONE) return;
+  if (outcome === Fault.DONE) {
+    // mm_account_fault: files are in memory, so no fault is a major one.
+    current.usage.minorFaults++;
+    return;
+  }
   if (outcome === Fault.BUS_ERROR) {
     forceSigFault(
       kernel,

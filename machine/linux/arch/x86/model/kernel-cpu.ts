@@ -440,8 +440,12 @@ export class KernelCpu {
 
   /** Posts everything since the last settlement to the ledger. */
   settle(): void {
+    const { current } = this;
+    const running = this.isDirty[current] !== 0;
     for (let i = 0; i < this.dirtyCount; i++) this.settleFunction(this.dirty[i]);
     this.clearDirty();
+    // What runs may go on charging and touching before it calls anything.
+    if (running) this.mark(current);
   }
 
   private settleFunction(fn: F): void {

@@ -30,6 +30,8 @@ export interface LinearPlatformParts {
   readonly harvestUser: () => void;
   /** For validation: told of every data access of the kernel. */
   readonly onData?: ((low: number, high: number) => void) | undefined;
+  /** Told of the records of the kernel's functions on one more CPU. */
+  readonly onRecords?: ((first: number, count: number) => void) | undefined;
   /** Called when another task's code is about to run on a CPU. */
   readonly setTask: (cpu: number, tid: number) => void;
 }
@@ -49,7 +51,11 @@ export function linearPlatform(parts: LinearPlatformParts): Platform {
     cpus,
     context,
     code,
-    allocateRecords: (count) => linear.arena.allocate(count * BlockRecord.BYTES, 64),
+    allocateRecords: (count) => {
+      const first = linear.arena.allocate(count * BlockRecord.BYTES, 64);
+      parts.onRecords?.(first, count);
+      return first;
+    },
     harvestUser: parts.harvestUser,
     setTask: parts.setTask,
     codeMayHaveChanged: (page) => {
