@@ -115,6 +115,8 @@ export function blankTask(
     state: 'S',
     killable: false,
     thread: new Uint32Array(THREAD_WORDS),
+    fpuLoad: true,
+    fpuCpu: -1,
     work: null,
     call: null,
     signalPending: false,

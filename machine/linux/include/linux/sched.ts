@@ -142,6 +142,10 @@ export interface Task {
   killable: boolean;
   /** The user registers while another task runs: the architectural part of a CPU block. */
   readonly thread: Uint32Array;
+  /** TIF_NEED_FPU_LOAD: the vector registers hold another's state, or may. */
+  fpuLoad: boolean;
+  /** The CPU whose vector registers held its state last. */
+  fpuCpu: number;
   /**
    * What the task does in the kernel, from where it left the CPU; null while it is in user mode. It
    * ends where user mode goes on; a kernel thread's never does.
