@@ -24,8 +24,9 @@ let hint: usize = 0;
 /** Whether anything was posted: until then the access is a hit, which leaves no trace. */
 let opened: bool = false;
 let buffered: bool = false;
-/** The clock when the access began, and the tick at which it has got so far. */
+/** The clock when the access began, when it was issued, and the tick at which it has got so far. */
 let begun: i64 = 0;
+let issued: i64 = 0;
 let now: i64 = 0;
 let lastCell: i32 = 0;
 /** Bits of the cells that have pieces. */
@@ -52,6 +53,7 @@ function open(): void {
   // Inside the kernel the clock stands still; queues need the time that it will be set to.
   begun += <i64>load<f64>(cpuOf, Cpu.KERNEL_ELAPSED);
   now = begun;
+  issued = begun;
   if (hint == 0) return;
   if (load<i32>(cpuOf, Overlap.ON) == 0) {
     hint = 0;
@@ -59,6 +61,7 @@ function open(): void {
   }
   begun += <i64>load<i32>(hint, AccessHint.OFFSET);
   now = issueTick(cpuOf, hint, begun);
+  issued = now;
 }
 
 @inline function add(cell: i32, ticks: i64): void {
@@ -163,7 +166,10 @@ function distribute(charge: i64): void {
   }
 }
 
-/** Nothing overlaps with the access in progress: it is not going to happen now. */
+/**
+ * Nothing overlaps with the access in progress: it is not going to happen now. What it took so far
+ * counts from its issue, which may be earlier than the clock says.
+ */
 export function standAlone(): void {
   hint = 0;
 }
@@ -174,7 +180,7 @@ export function endAccess(cpu: usize): void {
     store<i32>(cpu, 0, Cpu.STALL);
     return;
   }
-  const charge = hint == 0 ? now - begun : complete(cpu, hint, begun, now, buffered);
+  const charge = hint == 0 ? now - issued : complete(cpu, hint, begun, now, buffered);
   distribute(charge);
   store<i32>(cpu, <i32>charge, Cpu.STALL);
 }

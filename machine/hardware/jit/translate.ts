@@ -404,6 +404,7 @@ class RegionTranslator {
   private pause(block: TimedBlock, next: bigint): void {
     const { region } = this;
     const { w } = region;
+    this.carry(block);
     w.localGet(region.left);
     w.localGet(CPU_LOCAL);
     w.memory(Wasm.I64_LOAD, Cpu.TURN_LEFT);

@@ -10,8 +10,9 @@ export interface ExecError {
 export interface ExecRequest {
   readonly path: string;
   readonly bytes: Uint8Array;
-  readonly argv: readonly string[];
-  readonly env: readonly string[];
+  /** Strings as text or as the bytes that they are, without their ends. */
+  readonly argv: readonly (string | Uint8Array)[];
+  readonly env: readonly (string | Uint8Array)[];
 }
 
 export function execError(message: string, remedy: string): ExecError {

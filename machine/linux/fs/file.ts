@@ -48,7 +48,7 @@ export function putFiles(kernel: Kernel, files: FilesStruct): void {
   kernel.caches.filesStruct.free(kernel, files.address);
 }
 
-/** do_close_on_exec */
+/** do_close_on_exec, of the current task. */
 export function closeOnExec(kernel: Kernel, files: FilesStruct): void {
   for (const fd of [...files.closeOnExec].sort((a, b) => a - b)) {
     const file = files.fd[fd];

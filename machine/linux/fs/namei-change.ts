@@ -15,7 +15,7 @@ import { SHMEM_FILE } from '../mm/shmem.ts';
 import { attach, detach, dputCost, killDentry, makeDentry, dentryPath } from './dcache.ts';
 import { type InodeShape, isDirectory, newInode, stampChange } from './inode.ts';
 import { DIRECTORY, SYMLINK } from './libfs.ts';
-import { filenameParent, type WalkedPath } from './namei.ts';
+import { dynamicOf, filenameParent, type WalkedPath } from './namei.ts';
 import { mayCreateIn, modeOf } from './namei-open.ts';
 import { deviceOperations } from './devices.ts';
 import { FIFO } from './fifo.ts';
@@ -246,11 +246,17 @@ const RMDIR: Steps = [
   [F.__rcu_read_unlock, 8],
 ];
 /** Walks to the parent of a name that must not exist yet. */
-export function newName(kernel: Kernel, dirfd: number, path: string): WalkedPath | number {
+export function newName(
+  kernel: Kernel,
+  dirfd: number,
+  path: string,
+  isDirectoryName = false,
+): WalkedPath | number {
   const walked = filenameParent(kernel, dirfd, path);
   if (typeof walked === 'number') return walked;
   if (walked.dentry !== null) return -Errno.EEXIST;
-  const refused = mayCreateIn(walked.parent);
+  const takesDirectories = isDirectoryName && dynamicOf(walked.parent)?.mkdir !== undefined;
+  const refused = takesDirectories ? 0 : mayCreateIn(walked.parent);
   // Where nothing can be made, nothing is found either.
   return refused === 0 ? walked : refused === -Errno.EACCES ? -Errno.ENOENT : refused;
 }
@@ -281,8 +287,10 @@ export function withPath(kernel: Kernel, address: number, work: (path: string) =
 
 function doMkdir(kernel: Kernel, dirfd: number, address: number, mode: number): number {
   return withPath(kernel, address, (path) => {
-    const walked = newName(kernel, dirfd, path);
+    const walked = newName(kernel, dirfd, path, true);
     if (typeof walked === 'number') return walked;
+    const own = dynamicOf(walked.parent)?.mkdir?.(kernel, walked.parent, walked.name);
+    if (own !== undefined) return own;
     const permissions = modeOf(kernel, mode & 0o1777);
     return makeNode(kernel, walked, {
       mode: FileMode.DIRECTORY | permissions,
@@ -375,8 +383,8 @@ export function oldName(kernel: Kernel, dirfd: number, path: string): Dentry | n
   if (typeof walked === 'number') return walked;
   if (walked.dentry === null) return -Errno.ENOENT;
   if (walked.name === '' || walked.dentry.parent === walked.dentry) return -Errno.EBUSY;
-  const refused = mayCreateIn(walked.parent);
-  return refused === 0 ? walked.dentry : -Errno.EPERM;
+  const own = dynamicOf(walked.dentry)?.rmdir !== undefined;
+  return own || mayCreateIn(walked.parent) === 0 ? walked.dentry : -Errno.EPERM;
 }
 
 function doUnlink(kernel: Kernel, dirfd: number, address: number): number {
@@ -416,6 +424,8 @@ function doRmdir(kernel: Kernel, dirfd: number, address: number): number {
     const dentry = oldName(kernel, dirfd, path);
     if (typeof dentry === 'number') return dentry;
     if (!isDirectory(dentry.inode)) return -Errno.ENOTDIR;
+    const own = dynamicOf(dentry)?.rmdir?.(kernel, dentry);
+    if (own !== undefined) return own;
     if ((dentry.children?.size ?? 0) > 0) return -Errno.ENOTEMPTY;
     runSteps(cpu, RMDIR);
     dputCost(cpu);

@@ -74,6 +74,10 @@ export interface DynamicDirectory {
   names(kernel: Kernel): string[];
   /** d_revalidate: whether what an entry stands for has gone, though its name may be back. */
   isStale(kernel: Kernel, entry: Dentry): boolean;
+  /** mkdir in it, where the file system has its own meaning for that. Returns 0 or an error. */
+  mkdir?(kernel: Kernel, directory: Dentry, name: string): number;
+  /** rmdir of this directory, likewise. */
+  rmdir?(kernel: Kernel, directory: Dentry): number;
 }
 
 export const dynamicOf = ({ inode }: Dentry): DynamicDirectory | null =>

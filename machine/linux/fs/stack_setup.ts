@@ -40,7 +40,12 @@ export function setupArgPages(
 ): StackStrings | null {
   const { cpu } = kernel;
   const encoder = new TextEncoder();
-  const encode = (text: string): Uint8Array => encoder.encode(`${text}\0`);
+  const encode = (text: string | Uint8Array): Uint8Array => {
+    const bytes = typeof text === 'string' ? encoder.encode(text) : text;
+    const ended = new Uint8Array(bytes.length + 1);
+    ended.set(bytes);
+    return ended;
+  };
   const [filename, argv, env] = [
     encode(request.path),
     request.argv.map(encode),

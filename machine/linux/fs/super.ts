@@ -10,6 +10,7 @@ const MAGIC = {
   pipefs: 0x50495045,
   anon_inodefs: 0x09041934,
   sockfs: 0x534f434b,
+  cgroup2: 0x63677270,
 } as const;
 
 type FileSystemType = SuperBlock['type'];
@@ -23,6 +24,7 @@ const MINOR: Readonly<Record<FileSystemType, number>> = {
   pipefs: 14,
   anon_inodefs: 15,
   sockfs: 8,
+  cgroup2: 26,
 };
 
 const superBlock = (type: FileSystemType): SuperBlock => ({
@@ -45,5 +47,6 @@ export function createFileSystems(): FileSystems {
     pipefs: superBlock('pipefs'),
     anon_inodefs: superBlock('anon_inodefs'),
     sockfs: superBlock('sockfs'),
+    cgroup2: superBlock('cgroup2'),
   };
 }

@@ -12,6 +12,7 @@ import {
   type LinkTarget,
   type SuperBlock,
 } from '../include/linux/fs.ts';
+import { Errno } from '../include/uapi/asm-generic/errno.ts';
 import type { MappedFile } from '../include/linux/mm_types.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { SHMEM_FILE } from '../mm/shmem.ts';
@@ -110,6 +111,46 @@ export const addText = (
   mode = 0o444,
 ): Dentry =>
   addEntry(kernel, parent, name, { mode: FileMode.REGULAR | mode, operations: TEXT, data: source });
+
+/** What is done with text that was written: returns 0 or an error. */
+export type ControlWriter = (kernel: Kernel, text: string) => number;
+
+interface Control {
+  readonly source: TextSource;
+  readonly write: ControlWriter;
+}
+
+/** The most that one write to a control may be: kernfs takes a page. */
+const CONTROL_BYTES_MAX = 4096;
+
+/** Files that are read as a text and whose writes mean something, as kernfs has them. */
+const CONTROL: FileOperations = {
+  ...TEXT,
+  open: (kernel, file) => {
+    file.data = new TextEncoder().encode((file.inode.data as Control).source(kernel));
+    return 0;
+  },
+  write: (kernel, file, iter) => {
+    const bytes = new Uint8Array(Math.min(iter.count, CONTROL_BYTES_MAX));
+    if (iter.copyFrom(kernel, bytes) < bytes.length) return -Errno.EFAULT;
+    const text = new TextDecoder('latin1').decode(bytes);
+    const error = (file.inode.data as Control).write(kernel, text);
+    return error < 0 ? error : bytes.length;
+  },
+};
+
+export const addControl = (
+  kernel: Kernel,
+  parent: Dentry,
+  name: string,
+  source: TextSource,
+  write: ControlWriter,
+): Dentry =>
+  addEntry(kernel, parent, name, {
+    mode: FileMode.REGULAR | 0o644,
+    operations: CONTROL,
+    data: { source, write } satisfies Control,
+  });
 
 /** The directory at an absolute path, made if need be. */
 export function ensureDirectory(kernel: Kernel, path: string): Dentry {

@@ -20,6 +20,7 @@ import type { VmState } from '../mm/vm-state.ts';
 import type { KernelStacks } from '../mm/vmalloc.ts';
 import type { Tracepoints } from '../trace/tracepoints.ts';
 import type { FutexTable } from '../kernel/futex/core.ts';
+import type { Cgroups } from '../kernel/cgroup/cgroup.ts';
 import type { PiState } from '../kernel/futex/pi.ts';
 import type { SchedState } from '../kernel/sched/entities.ts';
 import type { Rq } from '../kernel/sched/sched.ts';
@@ -66,6 +67,8 @@ export interface Kernel extends PageSource {
   readonly sched: SchedState;
   readonly futexes: FutexTable;
   readonly futexPi: PiState;
+  /** The hierarchy of control groups. */
+  readonly cgroups: Cgroups;
   /** arch/x86/kernel/irq.ts: one interrupt on the CPU that runs, with what its handler does. */
   readonly interrupt: (kernel: Kernel, gate: InterruptGate, handler: () => void) => void;
   readonly coreMHz: number;
@@ -82,7 +85,6 @@ export interface Kernel extends PageSource {
   readonly fileSystems: FileSystems;
   /** The root directory. */
   readonly root: Dentry;
-  readonly executable: { path: string };
   /** Output of the guest on descriptors 1 and 2. */
   readonly console: (sink: 1 | 2, bytes: Uint8Array) => void;
   readonly warnings: string[];

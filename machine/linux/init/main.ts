@@ -29,6 +29,7 @@ import { createFileSystems } from '../fs/super.ts';
 import type { Dentry } from '../include/linux/fs.ts';
 import type { Task } from '../include/linux/sched.ts';
 import { createTask, type TaskSource } from '../kernel/task.ts';
+import { Cgroups } from '../kernel/cgroup/cgroup.ts';
 import { PiState } from '../kernel/futex/pi.ts';
 import { FutexTable } from '../kernel/futex/core.ts';
 import {
@@ -177,7 +178,6 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
   );
   const init = createTask(source, { pid: 1, parent: rqs[0].idle, comm: 'init', root });
   becomeInit(source, init);
-  cpu.stackTop = init.stackTop;
   const vdso = config.vdso
     ? initVdso(memory, buddy, { features: options.features, hz: config.hz })
     : null;
@@ -190,6 +190,7 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
     rqs,
     futexes: new FutexTable(cpus),
     futexPi: new PiState(),
+    cgroups: new Cgroups(sched.root),
     interrupt,
     coreMHz: options.coreMHz,
     trace: tracepoints(options),
@@ -199,7 +200,6 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
     init,
     fileSystems,
     root,
-    executable: { path: '' },
     console: options.onConsole,
     warnings: [],
     warned: new Set<string>(),
@@ -226,10 +226,11 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
 }
 
 /** What makes a process init: nothing kills it, its children are reaped at once. */
-function becomeInit(source: TaskSource, { signal, sighand, pid }: Task): void {
+function becomeInit(source: TaskSource, { signal, sighand, pid, stackTop }: Task): void {
   signal.unkillable = true;
   sighand.actions[Sig.CHLD].handler = SIG_IGN;
   startSession(source, signal, pid);
+  source.cpu.stackTop = stackTop;
 }
 
 /** init_idle's task: pid 0 on each CPU. */

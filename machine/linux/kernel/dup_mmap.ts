@@ -78,6 +78,7 @@ function copyFields(oldmm: MmStruct, newmm: MmStruct): void {
   newmm.envStart = oldmm.envStart;
   newmm.envEnd = oldmm.envEnd;
   newmm.vdso = oldmm.vdso;
+  newmm.exeFile = oldmm.exeFile;
 }
 
 /** One mapping: itself, its anon_vma, its place in the tree, its pages. */

@@ -16,6 +16,7 @@ import type { Kernel } from '../init/kernel.ts';
 import { masFindEach } from '../lib/maple_tree.ts';
 import { traceProcessExit } from '../trace/sched.ts';
 import { traceSyscall } from '../trace/syscalls.ts';
+import { cgroupExit } from './cgroup/cgroup.ts';
 import * as COST from './exit-costs.ts';
 import { futexExitRelease, wakeClearedTid } from './futex/exit.ts';
 import { spinLockIrq, spinUnlockIrq } from './locking/spinlock.ts';
@@ -94,6 +95,7 @@ export function* doExit(kernel: Kernel, status: number): Sleeping<never> {
   if (call !== null) traceSyscall(kernel, call.arguments, call.number, call.begin, 0);
   accountTime(kernel, current);
   exitNotify(kernel, groupDead);
+  cgroupExit(kernel, current);
   runSteps(cpu, COST.EXIT_LAST);
   current.exitTick = cpu.now;
   yield* schedule(kernel);

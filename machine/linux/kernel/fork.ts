@@ -20,6 +20,7 @@ import { SIG_DFL, SIG_IGN } from '../include/uapi/asm-generic/signal.ts';
 import { Clone, CloneHigh } from '../include/uapi/linux/sched.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { traceProcessFork } from '../trace/sched.ts';
+import { cgroupPostFork } from './cgroup/cgroup.ts';
 import { getCred, prepareCreds, putCred } from './cred.ts';
 import { dupMmap } from './dup_mmap.ts';
 import { exitToUserModeLoop, syscallExitToUserMode } from './entry/common.ts';
@@ -343,6 +344,7 @@ function link(kernel: Kernel, args: CloneArguments, task: Task): void {
   }
   attachPid(kernel, task);
   kernel.tasks.push(task);
+  cgroupPostFork(kernel, task);
 }
 
 /** ret_from_fork: the child's way to user mode. */

@@ -66,6 +66,7 @@ export function mmAlloc(kernel: Kernel): MmStruct | null {
     generation: 0,
     lruBatch: 0,
     vdso: 0,
+    exeFile: '',
   };
 }
 

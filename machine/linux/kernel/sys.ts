@@ -48,15 +48,20 @@ export function sysGetppid(kernel: Kernel): number {
   return pid;
 }
 
-/** getuid, geteuid, getgid, getegid: root. */
-export function sysGetuid(kernel: Kernel): number {
+/** getuid, geteuid, getgid, getegid. */
+function getId(kernel: Kernel, which: 'uid' | 'euid' | 'gid' | 'egid'): number {
   const { cpu, current } = kernel;
   cpu.run(F.__x64_sys_getuid, 8);
   cpu.read(current.cred.address);
   cpu.run(F.from_kuid_munged, 5);
   mapId(kernel);
-  return 0;
+  return current.cred[which];
 }
+
+export const sysGetuid = (kernel: Kernel): number => getId(kernel, 'uid');
+export const sysGeteuid = (kernel: Kernel): number => getId(kernel, 'euid');
+export const sysGetgid = (kernel: Kernel): number => getId(kernel, 'gid');
+export const sysGetegid = (kernel: Kernel): number => getId(kernel, 'egid');
 
 /** What uname reports; each field has 65 bytes. */
 export const UTS_NAME = {

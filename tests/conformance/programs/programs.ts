@@ -58,6 +58,10 @@ export const BINARIES: Readonly<Record<string, BinaryRecipe>> = {
   'signals-musl': { linkage: 'musl', sources: ['signals.c'] },
   'processes-glibc': { linkage: 'glibc', sources: ['processes.c'] },
   'processes-musl': { linkage: 'musl', sources: ['processes.c'] },
+  'exec-musl': { linkage: 'musl', sources: ['exec.c'] },
+  'contended-musl': { linkage: 'musl', sources: ['contended.c'] },
+  // Only root may make groups: control-groups.test.ts says what it prints.
+  'control-groups-musl': { linkage: 'musl', sources: ['control-groups.c'] },
 };
 
 interface Stop {
@@ -167,6 +171,11 @@ export const CASES: Readonly<Record<string, Case>> = {
   'signals-musl': { binary: 'signals-musl', argv: ['signals'] },
   'processes-glibc': { binary: 'processes-glibc', argv: ['processes'], qemuDiffers: VFORK_COPIES },
   'processes-musl': { binary: 'processes-musl', argv: ['processes'], qemuDiffers: VFORK_COPIES },
+  'exec-musl': {
+    binary: 'exec-musl',
+    argv: ['exec', 'all'],
+    qemuDiffers: 'user-mode QEMU 7.2 does not become another program in a thread',
+  },
   ...tourCases('tour-glibc'),
   ...tourCases('tour-musl'),
   ...tourCases('tour-musl-pie', PIE_STOPS),

@@ -10,6 +10,7 @@ import type { Kernel } from '../../init/kernel.ts';
 import { addDirectory, addLink, addText, type TextSource } from '../tree.ts';
 import { filePath } from '../d_path.ts';
 import type { DynamicDirectory } from '../namei.ts';
+import { cgroupPath } from '../../kernel/cgroup/cgroup.ts';
 import { statLine, statmText, statusText } from './array.ts';
 import { MOUNTS } from './mounts.ts';
 import { mapsText } from './task_mmu.ts';
@@ -46,6 +47,7 @@ const TEXTS: Readonly<Record<string, (task: Task) => TextSource>> = {
   stat: (task) => (kernel) => statLine(kernel, task),
   statm: (task) => () => statmText(task.mm),
   status: (task) => (kernel) => statusText(kernel, task),
+  cgroup: (task) => (kernel) => `0::${cgroupPath(kernel.cgroups.of(task)) || '/'}\n`,
   mounts: () => () => MOUNTS,
   oom_score_adj: () => () => '0\n',
 };
@@ -54,7 +56,7 @@ function processDirectory(kernel: Kernel, parent: Dentry, task: Task): Dentry {
   const directory = addDirectory(kernel, parent, String(task.pid), { mode: 0o555 });
   owners.set(directory, task);
   for (const [name, make] of Object.entries(TEXTS)) addText(kernel, directory, name, make(task));
-  addLink(kernel, directory, 'exe', () => kernel.executable.path);
+  addLink(kernel, directory, 'exe', () => task.mm?.exeFile ?? '');
   addLink(kernel, directory, 'cwd', () => task.fs.pwd);
   addLink(kernel, directory, 'root', () => task.fs.root);
   addDirectory(kernel, directory, 'fd', { mode: 0o500, data: descriptors(task) });

@@ -5,5 +5,6 @@ export const MOUNTS = [
   'tmpfs /dev/shm tmpfs rw,relatime 0 0',
   'proc /proc proc rw,relatime 0 0',
   'sysfs /sys sysfs rw,relatime 0 0',
+  'cgroup2 /sys/fs/cgroup cgroup2 rw,relatime 0 0',
   '',
 ].join('\n');

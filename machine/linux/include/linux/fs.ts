@@ -24,7 +24,8 @@ export const enum FileMode {
 
 /** A mounted file system, as far as statfs and st_dev tell it from others. */
 export interface SuperBlock {
-  readonly type: 'tmpfs' | 'proc' | 'sysfs' | 'pipefs' | 'anon_inodefs' | 'sockfs' | 'devtmpfs';
+  readonly type:
+    'tmpfs' | 'proc' | 'sysfs' | 'pipefs' | 'anon_inodefs' | 'sockfs' | 'devtmpfs' | 'cgroup2';
   readonly magic: number;
   /** st_dev */
   readonly device: number;

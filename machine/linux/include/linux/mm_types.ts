@@ -160,4 +160,6 @@ export interface MmStruct {
   /** Frames waiting in the LRU batch, which the next drain moves. */
   lruBatch: number;
   vdso: number;
+  /** Path of the program: exe_file. */
+  exeFile: string;
 }

@@ -94,6 +94,7 @@ export function createRunQueue(sched: SchedState, cpu: KernelCpu, createIdle: ()
     lock: spinLockAt(cpu.perCpu + PerCpu.RUN_QUEUE),
     activeMm: null,
     relaxing: false,
+    kicked: 0,
     hrtimers: createHrTimerBase(),
     tick: null,
     wakeList: [],

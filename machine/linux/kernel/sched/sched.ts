@@ -3,6 +3,7 @@
  * What the scheduling classes keep in it is in entities.ts.
  */
 import type { EventQueue } from '../../../core/event-queue.ts';
+import type { Ticks } from '../../../core/units.ts';
 import type { KernelCpu } from '../../arch/x86/model/kernel-cpu.ts';
 import type { MmStruct } from '../../include/linux/mm_types.ts';
 import type { Task } from '../../include/linux/sched.ts';
@@ -29,6 +30,8 @@ export interface Rq extends ClassRq {
   readonly wakeList: Task[];
   /** The running task polls: it stays, but others act first. */
   relaxing: boolean;
+  /** When the last interrupt that asks for another task arrives here. */
+  kicked: Ticks;
 }
 
 /** The run queue of the CPU whose kernel code runs. */

@@ -15,7 +15,8 @@ export function sendReschedule(kernel: Kernel, target: Rq): void {
   const { cpu } = kernel;
   cpu.run(F.native_smp_send_reschedule, 10);
   cpu.charge(Cause.TRANSITION, cpu.ticks.ipiSend);
-  target.events.schedule(cpu.now + cpu.ticks.ipiDelivery, () => {
+  target.kicked = cpu.now + cpu.ticks.ipiDelivery;
+  target.events.schedule(target.kicked, () => {
     kernel.interrupt(kernel, RESCHEDULE_GATE, () => {
       kernel.cpu.run(F.sysvec_reschedule_ipi, 20);
     });

@@ -52,8 +52,9 @@ function timeOf(rq: Rq): Ticks {
   return isIdle(rq) ? Math.max(rq.events.nextTick, rq.cpu.clock) : rq.cpu.clock;
 }
 
+/** One that another CPU has work for is idle until the interrupt arrives: its clock stands in the past. */
 function isIdle(rq: Rq): boolean {
-  return rq.curr === rq.idle && !rq.needResched;
+  return rq.curr === rq.idle && (!rq.needResched || rq.cpu.clock < rq.kicked);
 }
 
 /** The CPU that acts first; of equals the one with the lower number. */
@@ -112,7 +113,7 @@ class Turn {
 
   private idle(): void {
     const { rq } = this.driver;
-    if (rq.needResched) {
+    if (!isIdle(rq)) {
       rq.cpu.enter();
       this.switch();
       return;

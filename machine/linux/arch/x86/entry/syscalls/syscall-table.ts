@@ -4,6 +4,7 @@
  * without a handler returns -ENOSYS and warns once.
  */
 import { FILE_CALLS } from './syscall-table-fs.ts';
+import { IDENTITY_CALLS } from './syscall-table-identity.ts';
 import { SCHED_CALLS } from './syscall-table-sched.ts';
 import { sysGetrandom } from '../../../../drivers/char/random.ts';
 import { NR, NR_SYSCALLS, type SyscallName } from '../../../../include/uapi/asm/unistd-64.ts';
@@ -44,7 +45,6 @@ import {
   sysGetpid,
   sysGetppid,
   sysGettid,
-  sysGetuid,
   sysNewuname,
   sysSysinfo,
 } from '../../../../kernel/sys.ts';
@@ -130,6 +130,7 @@ const HANDLERS: Partial<Record<SyscallName, Handled>> = {
   exit: [sysExit],
   fork: [sysFork],
   vfork: [sysVfork],
+
   clone: [sysClone, 'namespaces, CLONE_PIDFD'],
   clone3: [sysClone3, 'namespaces, CLONE_PIDFD, set_tid, CLONE_INTO_CGROUP'],
   wait4: [sysWait4],
@@ -150,10 +151,7 @@ const HANDLERS: Partial<Record<SyscallName, Handled>> = {
   getpid: [sysGetpid],
   gettid: [sysGettid],
   getppid: [sysGetppid],
-  getuid: [sysGetuid],
-  geteuid: [sysGetuid],
-  getgid: [sysGetuid],
-  getegid: [sysGetuid],
+  ...IDENTITY_CALLS,
   getcpu: [sysGetcpu],
   clock_gettime: [sysClockGettime, 'dynamic clocks, CPU clocks of others'],
   clock_getres: [sysClockGetres, 'dynamic clocks'],

@@ -3322,5 +3322,10 @@ export const enum F {
   posix_timer_fn,
   __x64_sys_setitimer,
   it_real_fn,
+  __x64_sys_setpgid,
+  ksys_setsid,
+  __sys_setuid,
+  __sys_setresuid,
+  __sys_setreuid,
   COUNT,
 }

@@ -3329,4 +3329,9 @@ export const FUNCTIONS: readonly FunctionText[] = [
   ['posix_timer_fn', 512, 6, 100, 1],
   ['__x64_sys_setitimer', 512, 6, 100, 1],
   ['it_real_fn', 512, 6, 100, 1],
+  ['__x64_sys_setpgid', 512, 6, 140, 18],
+  ['ksys_setsid', 448, 6, 180, 23],
+  ['__sys_setuid', 448, 4, 70, 9],
+  ['__sys_setresuid', 640, 6, 110, 14],
+  ['__sys_setreuid', 576, 6, 100, 13],
 ];
