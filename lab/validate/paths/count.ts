@@ -41,7 +41,7 @@ export function countOperation(
   const lines: Set<string>[] = phases.map(() => new Set());
   let phase = -1;
   const { commandLine, features } = BOOTS[boot];
-  const board: Board = { ...SIMPLE, features: [...FEATURES, ...features] };
+  const board: Board = { ...SIMPLE, cpus: 1, features: [...FEATURES, ...features] };
   try {
     const result = runMachine({
       board,
