@@ -15,7 +15,7 @@ export const MEMORY_POLICY_WORDS: readonly KernelWord[] = [
     word: 'transparent_hugepage',
     meaning: 'huge pages for anonymous memory',
     values: ['always', 'madvise', 'never'],
-    default: 'never',
+    default: 'madvise',
     effect: 'first touches of aligned 2 MiB get one zeroed huge page; madvise: where asked for',
   }),
   modelled({
@@ -69,7 +69,7 @@ type Given = ReadonlyMap<string, { readonly value: string | undefined }>;
 
 export function resolveMemoryPolicy(given: Given): MemoryPolicy {
   const value = (name: string): string | undefined => given.get(name)?.value;
-  const huge = (value('transparent_hugepage') ?? 'never') as HugePagePolicy;
+  const huge = (value('transparent_hugepage') ?? 'madvise') as HugePagePolicy;
   return {
     overcommit: Number(value('vm.overcommit_memory') ?? '0'),
     overcommitRatio: wholeNumber(value('vm.overcommit_ratio'), 50),

@@ -5,6 +5,7 @@
 import { copyFromUser, copyToUser } from '../../arch/x86/lib/usercopy.ts';
 import type { SyscallArguments } from '../../arch/x86/entry/syscall-arguments.ts';
 import { F } from '../../arch/x86/model/generated/function-ids.ts';
+import { runSteps, type Steps } from '../../arch/x86/model/steps.ts';
 import type { Sleeping, Task } from '../../include/linux/sched.ts';
 import { Errno } from '../../include/uapi/asm-generic/errno.ts';
 import type { Kernel } from '../../init/kernel.ts';
@@ -211,17 +212,67 @@ export function sysSchedGetattr(kernel: Kernel, args: SyscallArguments): number 
 /** Bytes of the kernel's own CPU mask. */
 const MASK_BYTES = 8;
 
+/** alloc_cpumask_var: a bit map of CPUs is allocated, CPUs being many. */
+const ALLOC_CPUMASK: Steps = [
+  [F.alloc_cpumask_var_node, 12],
+  [F.__kmalloc_node, 34],
+  [F.kmalloc_slab, 18],
+  [F.__kmem_cache_alloc_node, 100],
+  [F.__cond_resched, 6],
+  [F.should_failslab, 3],
+  [F.__memset, 1],
+  [F.memset_erms, 6],
+  [F.memcg_slab_post_alloc_hook, 18],
+];
+
+const GET_AFFINITY: Steps = [
+  [F.sched_getaffinity, 39],
+  [F.__rcu_read_lock, 6],
+  [F.security_task_getscheduler, 21],
+  [F.bpf_lsm_task_getscheduler, 3],
+  [F._raw_spin_lock_irqsave, 16],
+  [F.__bitmap_and, 21],
+  [F._raw_spin_unlock_irqrestore, 10],
+  [F.__rcu_read_unlock, 8],
+];
+
+/** Hardened usercopy looks at where the map lies. */
+const CHECK_CPUMASK: Steps = [
+  [F.__check_object_size, 72],
+  [F.check_stack_object, 9],
+  [F.is_vmalloc_addr, 6],
+  [F.__virt_addr_valid, 48],
+  [F.__check_heap_object, 30],
+];
+
+const FREE_CPUMASK: Steps = [
+  [F.free_cpumask_var, 1],
+  [F.kfree, 29],
+  [F.__kmem_cache_free, 66],
+];
+
 export function sysSchedGetaffinity(kernel: Kernel, args: SyscallArguments): number {
   const { cpu } = kernel;
-  cpu.run(F.__x64_sys_sched_getaffinity, 45);
+  cpu.run(F.__x64_sys_sched_getaffinity, 60);
   const size = args.low(1);
   if (size * 8 < kernel.rqs.length || size % MASK_BYTES !== 0) return -Errno.EINVAL;
-  cpu.run(F.sched_getaffinity, 44);
-  const task = taskOf(kernel, args.int(0));
-  if (task === null) return -Errno.ESRCH;
-  const mask = BigUint64Array.of(BigInt((task.sched.cpusMask & kernel.sched.cpus) >>> 0));
-  const failed = copyToUser(kernel, args.unsigned(2), new Uint8Array(mask.buffer)) < 0;
+  runSteps(cpu, ALLOC_CPUMASK);
+  const mask = affinityOf(kernel, args.int(0));
+  runSteps(cpu, CHECK_CPUMASK);
+  const failed = mask !== null && copyToUser(kernel, args.unsigned(2), mask) < 0;
+  runSteps(cpu, FREE_CPUMASK);
+  if (mask === null) return -Errno.ESRCH;
   return failed ? -Errno.EFAULT : MASK_BYTES;
+}
+
+/** sched_getaffinity: the CPUs that a task may run on, as bytes; null where there is no such task. */
+function affinityOf(kernel: Kernel, pid: number): Uint8Array | null {
+  const { cpu } = kernel;
+  runSteps(cpu, GET_AFFINITY);
+  const task = taskOf(kernel, pid);
+  if (task === null) return null;
+  const mask = BigUint64Array.of(BigInt((task.sched.cpusMask & kernel.sched.cpus) >>> 0));
+  return new Uint8Array(mask.buffer);
 }
 
 export function sysSchedSetaffinity(
