@@ -49,6 +49,13 @@ export const MEMORY_POLICY_WORDS: readonly KernelWord[] = [
     support: 'accepted',
   },
   modelled({
+    word: 'cgroup.memory',
+    meaning: 'nokmem: kernel objects are not charged to memory control groups',
+    values: ['nokmem'],
+    default: 'kmem',
+    effect: 'what allocating and freeing a task, a mapping, a file and the like cost',
+  }),
+  modelled({
     word: 'vm.overcommit_memory',
     meaning: 'overcommit: 0 refuse what can never fit, 1 always, 2 never',
     values: ['0', '1', '2'],
@@ -74,6 +81,7 @@ export function resolveMemoryPolicy(given: Given): MemoryPolicy {
     overcommit: Number(value('vm.overcommit_memory') ?? '0'),
     overcommitRatio: wholeNumber(value('vm.overcommit_ratio'), 50),
     transparentHugePages: huge,
+    kmemAccounting: !given.has('cgroup.memory'),
     hugePages: wholeNumber(value('hugepages'), 0),
   };
 }
@@ -86,6 +94,7 @@ function wholeNumber(text: string | undefined, fallback: number): number {
 export function memoryWords(policy: MemoryPolicy): [string, string][] {
   return [
     ['transparent_hugepage', policy.transparentHugePages],
+    ['cgroup.memory', policy.kmemAccounting ? 'kmem' : 'nokmem'],
     ['hugepages', String(policy.hugePages)],
     ['vm.overcommit_memory', String(policy.overcommit)],
     ['vm.overcommit_ratio', String(policy.overcommitRatio)],
