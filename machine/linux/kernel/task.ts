@@ -148,7 +148,6 @@ export function blankTask(
     usage: noUsage(),
     dumpable: 1,
     noNewPrivs: false,
-    timerSlackNs: 50_000,
     personality: 0,
   });
 }

@@ -199,9 +199,8 @@ export interface Task {
   startTick: Ticks;
   exitTick: Ticks | null;
   readonly usage: Usage;
-  /** PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, PR_SET_TIMERSLACK (ns), personality. */
+  /** PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, personality. */
   dumpable: number;
   noNewPrivs: boolean;
-  timerSlackNs: number;
   personality: number;
 }
