@@ -175,6 +175,16 @@ export interface KernelCosts {
   readonly ipiDelivery: Figure;
   /** What leaving and entering the virtual machine adds to each of the two; 0 on bare metal. */
   readonly vmExit: Figure;
+  /** Extra cycles of an atomic instruction on a line that the CPU owns. */
+  readonly lockedInstruction: Figure;
+  /** stac and clac around an access to user memory. */
+  readonly userAccess: Figure;
+  /** cli, sti or pushf. */
+  readonly interruptFlag: Figure;
+  /** Saving or loading all floating-point and vector registers that the CPU has. */
+  readonly vectorState: Figure;
+  /** What the hypervisor takes to run a virtual CPU again that had halted; 0 on bare metal. */
+  readonly haltWake: Figure;
 }
 
 export interface Board {

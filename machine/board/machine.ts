@@ -41,6 +41,7 @@ export function runMachine(options: MachineOptions): MachineResult | MachineRefu
   const { board } = options;
   const config = resolveConfig(options.commandLine, {
     features: board.features,
+    cpus: board.cpus,
     memoryBytes: board.memory.bytes,
   });
   if ('kind' in config) return refusal(config);

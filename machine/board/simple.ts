@@ -56,6 +56,11 @@ export const SIMPLE: Board = {
     ipiSend: decreed(100),
     ipiDelivery: decreed(1000),
     vmExit: NONE,
+    lockedInstruction: NONE,
+    userAccess: NONE,
+    interruptFlag: NONE,
+    vectorState: NONE,
+    haltWake: NONE,
   },
   features: ['pcid', 'fsgsbase', 'constant_tsc', 'nonstop_tsc', 'rdtscp'],
 };

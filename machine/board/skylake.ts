@@ -87,6 +87,11 @@ export const SKYLAKE: Board = {
     ipiSend: figure(100, 0.5, FROM_MEMORY),
     ipiDelivery: figure(1000, 0.5, FROM_MEMORY),
     vmExit: figure(0, 0, 'bare metal'),
+    lockedInstruction: figure(18, 0.2, 'lock xadd, Agner Fog, instruction tables'),
+    userAccess: figure(20, 0.5, 'stac and clac; from memory'),
+    interruptFlag: figure(8, 0.5, 'from memory'),
+    vectorState: figure(110, 0.4, 'xsave and xrstor with AVX state; from memory'),
+    haltWake: figure(0, 0, 'bare metal'),
     streamOverlap: figure(10, 0.4, 'line fill buffers of a core; from memory'),
   },
   features: [

@@ -178,7 +178,7 @@ export const futexContention = defineWorkload({
       description: 'most threads of a phase',
     }),
     operations: integer({
-      default: 1000,
+      default: 4000,
       min: 1,
       max: 1_000_000_000,
       description: 'sections that each thread enters in each phase',

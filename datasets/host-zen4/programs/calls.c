@@ -215,6 +215,9 @@ OPERATION(flip_page, mprotect(page, 4096, PROT_NONE); mprotect(page, 4096, PROT_
 
 void signals_section(void) {
   process = getpid();
+  /* The page lies below another one that it merges with, as in the native program: each flip splits
+   * the mapping and merges it again. */
+  map_page()[0] = 1;
   page = map_page();
   page[0] = 1;
   bench("mprotect_flip_pair", "4K NONE then RW (no touch)", flip_page, 0);

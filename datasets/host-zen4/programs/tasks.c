@@ -271,7 +271,7 @@ static void own_unlock(void) {
     RAW(SYS_futex, &own.value, FUTEX_WAKE_PRIVATE, 1, 0);
 }
 
-static volatile int go, halt;
+static volatile int go, halt, ready;
 static int own_mutex;
 static u64 inside_cycles, outside_cycles;
 static volatile u64 counter;
@@ -291,6 +291,7 @@ static void *work(void *argument) {
   struct worker *worker = argument;
   u64 n = 0;
   pin(worker->cpu);
+  __atomic_add_fetch(&ready, 1, __ATOMIC_RELEASE);
   while (!go) sched_yield();
   while (!halt) {
     if (own_mutex) own_lock();
@@ -316,7 +317,7 @@ static void contend(int threads, int cores, int inside_ns, int outside_ns) {
   if (skipped("mutex_contended", params)) return;
   inside_cycles = inside_ns * 2.59615;
   outside_cycles = outside_ns * 2.59615;
-  go = halt = 0;
+  go = halt = ready = 0;
   for (int i = 0; i < threads; i++) {
     workers[i].cpu = cores == 1 ? 0 : i & 1;
     int error = pthread_create(&ids[i], 0, work, &workers[i]);
@@ -324,6 +325,8 @@ static void contend(int threads, int cores, int inside_ns, int outside_ns) {
     unsupported("mutex_contended", params, strerror(error));
     return;
   }
+  /* The native program ran for 100 ms, in which starting threads counts for nothing. */
+  while (ready < threads) sched_yield();
   u64 begin = tsc_begin();
   go = 1;
   usleep(8000);

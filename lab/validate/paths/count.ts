@@ -9,9 +9,9 @@ import { countingProgram, type PathOperation } from './operation.ts';
 
 /** How the real kernel was booted for each column of the data, in the model's words. */
 export const BOOTS = {
-  off: { commandLine: 'norandmaps mitigations=off pti=off', features: [] },
-  on: { commandLine: 'norandmaps pti=on spectre_v2=retpoline', features: [] },
-  on_zen: { commandLine: 'norandmaps', features: ['retpoline', 'srso'] },
+  off: { commandLine: 'norandmaps cgroup.memory=nokmem mitigations=off pti=off', features: [] },
+  on: { commandLine: 'norandmaps cgroup.memory=nokmem pti=on spectre_v2=retpoline', features: [] },
+  on_zen: { commandLine: 'norandmaps cgroup.memory=nokmem', features: ['retpoline', 'srso'] },
 } as const;
 
 export type Boot = keyof typeof BOOTS;

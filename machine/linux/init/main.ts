@@ -166,7 +166,7 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
   const kernelCpus = bringUpCpus(options, early);
   const [cpu] = kernelCpus;
   const { buddy } = early;
-  const caches = new KmemCaches();
+  const caches = new KmemCaches(config.memoryPolicy.kmemAccounting);
   const tasks: Task[] = [];
   const stacks = new KernelStacks(memory, buddy, early.swapperPgd);
   const pids = new PidNamespace(cpus);

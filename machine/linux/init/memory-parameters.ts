@@ -15,7 +15,7 @@ export const MEMORY_POLICY_WORDS: readonly KernelWord[] = [
     word: 'transparent_hugepage',
     meaning: 'huge pages for anonymous memory',
     values: ['always', 'madvise', 'never'],
-    default: 'never',
+    default: 'madvise',
     effect: 'first touches of aligned 2 MiB get one zeroed huge page; madvise: where asked for',
   }),
   modelled({
@@ -49,6 +49,13 @@ export const MEMORY_POLICY_WORDS: readonly KernelWord[] = [
     support: 'accepted',
   },
   modelled({
+    word: 'cgroup.memory',
+    meaning: 'nokmem: kernel objects are not charged to memory control groups',
+    values: ['nokmem'],
+    default: 'kmem',
+    effect: 'what allocating and freeing a task, a mapping, a file and the like cost',
+  }),
+  modelled({
     word: 'vm.overcommit_memory',
     meaning: 'overcommit: 0 refuse what can never fit, 1 always, 2 never',
     values: ['0', '1', '2'],
@@ -69,11 +76,12 @@ type Given = ReadonlyMap<string, { readonly value: string | undefined }>;
 
 export function resolveMemoryPolicy(given: Given): MemoryPolicy {
   const value = (name: string): string | undefined => given.get(name)?.value;
-  const huge = (value('transparent_hugepage') ?? 'never') as HugePagePolicy;
+  const huge = (value('transparent_hugepage') ?? 'madvise') as HugePagePolicy;
   return {
     overcommit: Number(value('vm.overcommit_memory') ?? '0'),
     overcommitRatio: wholeNumber(value('vm.overcommit_ratio'), 50),
     transparentHugePages: huge,
+    kmemAccounting: !given.has('cgroup.memory'),
     hugePages: wholeNumber(value('hugepages'), 0),
   };
 }
@@ -86,6 +94,7 @@ function wholeNumber(text: string | undefined, fallback: number): number {
 export function memoryWords(policy: MemoryPolicy): [string, string][] {
   return [
     ['transparent_hugepage', policy.transparentHugePages],
+    ['cgroup.memory', policy.kmemAccounting ? 'kmem' : 'nokmem'],
     ['hugepages', String(policy.hugePages)],
     ['vm.overcommit_memory', String(policy.overcommit)],
     ['vm.overcommit_ratio', String(policy.overcommitRatio)],

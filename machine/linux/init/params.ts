@@ -22,6 +22,7 @@ export interface ConfigError {
 export interface BoardFacts {
   readonly features: readonly string[];
   readonly memoryBytes: number;
+  readonly cpus: number;
 }
 
 interface GivenWord {
@@ -182,7 +183,7 @@ function assemble(given: Given, board: BoardFacts, memoryBytes: number): KernelC
   const hz = Number(given.get('CONFIG_HZ')?.value ?? '250');
   const vdso = given.get('vdso')?.value !== '0';
   const memoryPolicy = resolveMemoryPolicy(given);
-  const maxCpus = given.has('nosmp') ? 1 : Number(given.get('maxcpus')?.value ?? '1');
+  const maxCpus = given.has('nosmp') ? 1 : Number(given.get('maxcpus')?.value ?? board.cpus);
   const decided: [string, string][] = [
     ['pti', pti ? 'on' : 'off'],
     ['pcid', pcid ? 'on' : 'off'],

@@ -306,8 +306,8 @@ function assemble(kernel: Kernel, args: CloneArguments, made: Made): Task {
       ? current.signal.leader.exitSignal
       : args.exitSignal;
   task.clearChildTid = has(args, Clone.CHILD_CLEARTID) ? args.childTid : 0;
-  const { dumpable, noNewPrivs, timerSlackNs, personality } = current;
-  Object.assign(task, { dumpable, noNewPrivs, timerSlackNs, personality });
+  const { dumpable, noNewPrivs, personality } = current;
+  Object.assign(task, { dumpable, noNewPrivs, personality });
   // A child with the parent's memory must not use its stack or its rseq area.
   const vm = has(args, Clone.VM);
   if (!vm || has(args, Clone.VFORK)) task.altStack = current.altStack;

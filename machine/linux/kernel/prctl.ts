@@ -108,10 +108,10 @@ const OPERATIONS: Readonly<Partial<Record<number, Operation>>> = {
   },
   [Pr.SET_TIMERSLACK]: ({ current }, args) => {
     const ns = args.wide(1);
-    current.timerSlackNs = ns <= 0 ? TIMER_SLACK_NS_DEFAULT : ns;
+    current.sched.timerSlackNs = ns <= 0 ? TIMER_SLACK_NS_DEFAULT : ns;
     return 0;
   },
-  [Pr.GET_TIMERSLACK]: ({ current }) => current.timerSlackNs,
+  [Pr.GET_TIMERSLACK]: ({ current }) => current.sched.timerSlackNs,
   [Pr.SET_CHILD_SUBREAPER]: ({ current }, args) => {
     current.signal.isSubreaper = args.wide(1) !== 0;
     return 0;

@@ -118,6 +118,8 @@ export function blankTask(
     state: 'S',
     killable: false,
     thread: new Uint32Array(THREAD_WORDS),
+    fpuLoad: true,
+    fpuCpu: -1,
     work: null,
     call: null,
     signalPending: false,
@@ -149,7 +151,6 @@ export function blankTask(
     usage: noUsage(),
     dumpable: 1,
     noNewPrivs: false,
-    timerSlackNs: 50_000,
     personality: 0,
   });
 }

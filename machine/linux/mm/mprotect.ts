@@ -1,4 +1,5 @@
 /** mprotect, after Linux 6.1 mm/mprotect.c. Omits: protection keys, huge pages, userfaultfd. */
+import { Cause } from '../../core/ledger/cause.ts';
 import { findPte, NX_HIGH, Pte, readLow, writeEntry } from '../arch/x86/mm/pgtable.ts';
 import { flushTlbMmRange } from '../arch/x86/mm/tlbflush.ts';
 import { TASK_SIZE } from '../arch/x86/model/address-map.ts';
@@ -190,6 +191,8 @@ function changeProtection(
     changed++;
     cpu.write(entry);
     cpu.run(F.__ptep_modify_prot_start, 3);
+    // The entry is exchanged with zero.
+    cpu.charge(Cause.ATOMIC, cpu.ticks.lockedInstruction);
     cpu.run(F.__ptep_modify_prot_commit, 5);
     cpu.run(F.native_set_pte, 2);
     writeEntry(memory, entry, protectedLow(kernel, low, flags), high);

@@ -1,4 +1,5 @@
 /** The caches of the objects that the model allocates, after Linux 6.1 mm/slab_common.c, with its sizes on x86-64. */
+import { ACCOUNTED_CACHES } from './slab-accounting.ts';
 import { KmemCache } from './slub.ts';
 
 export class KmemCaches {
@@ -31,6 +32,12 @@ export class KmemCaches {
   readonly kmalloc256 = new KmemCache('kmalloc-256', 256, 32);
   readonly ioKiocb = new KmemCache('io_kiocb', 224, 24);
   readonly kmalloc1k = new KmemCache('kmalloc-1k', 1024, 23);
+
+  /** `accounting`: objects are charged to memory control groups, as Linux says of each cache. */
+  constructor(accounting: boolean) {
+    if (!accounting) return;
+    for (const cache of this.all) cache.accounted = ACCOUNTED_CACHES.has(cache.name);
+  }
 
   get all(): readonly KmemCache[] {
     return Object.values(this).filter((value) => value instanceof KmemCache);

@@ -1,18 +1,20 @@
 /**
  * SLUB, after Linux 6.1 mm/slub.c: caches of equal objects on pages from the buddy allocator, handed
  * out last-freed-first from the CPU's slab. Objects have addresses; their contents live in
- * TypeScript. Omits: partial lists per node, freelist randomisation, debugging, memcg charging.
+ * TypeScript. Omits: partial lists per node, freelist randomisation, debugging.
  */
 import { assert } from '../../core/assert.ts';
 import { Cause } from '../../core/ledger/cause.ts';
 import { ImageData, PerCpu } from '../arch/x86/model/address-map.ts';
 import { F } from '../arch/x86/model/generated/function-ids.ts';
+import type { KernelCpu } from '../arch/x86/model/kernel-cpu.ts';
 import { PAGE_BYTES, PAGE_SHIFT } from '../arch/x86/model/physical-memory.ts';
 import { condResched } from '../kernel/sched/cond_resched.ts';
 import { PageKind } from './mem_map.ts';
 import { tracePoint } from '../trace/points.ts';
 import { Point } from '../trace/points-specs.ts';
 import type { PageSource } from './page_alloc.ts';
+import { chargeObject, unchargeObject } from './slab-accounting.ts';
 
 const LINE_BYTES = 64;
 /** Objects that a slab should hold at least, as calculate_order() aims for. */
@@ -24,6 +26,8 @@ export class KmemCache {
   private readonly order: number;
   private live = 0;
   private slabs = 0;
+  /** Whether its objects are charged to memory control groups. */
+  accounted = false;
 
   constructor(
     readonly name: string,
@@ -60,7 +64,7 @@ export class KmemCache {
     const object = this.take(source);
     if (object < 0) return -1;
     if (!this.constructed) this.clear(source, object);
-    cpu.run(F.memcg_slab_post_alloc_hook, 18);
+    this.postAllocHook(cpu);
     tracePoint(source, Point.KMEM_CACHE_ALLOC, object, this.objectBytes);
     return object;
   }
@@ -73,17 +77,28 @@ export class KmemCache {
     cpu.writePerCpu(PerCpu.SLAB_CACHES + this.index * 32);
     condResched(cpu);
     cpu.run(F.should_failslab, 3);
-    cpu.run(F.memcg_slab_post_alloc_hook, 18);
+    this.postAllocHook(cpu);
     tracePoint(source, Point.KMEM_CACHE_ALLOC, 0, this.objectBytes);
+  }
+
+  private postAllocHook(cpu: KernelCpu): void {
+    if (this.accounted) chargeObject(cpu);
+    else cpu.run(F.memcg_slab_post_alloc_hook, 18);
   }
 
   /** kmem_cache_free's instructions, for an object that is taken back elsewhere. */
   freeCost(source: PageSource): void {
     const { cpu } = source;
     tracePoint(source, Point.KMEM_CACHE_FREE, 0, this.objectBytes);
-    cpu.run(F.kmem_cache_free, 70);
+    this.freeHook(cpu);
     cpu.writePerCpu(PerCpu.SLAB_CACHES + this.index * 32);
     cpu.run(F.cache_from_obj, 29);
+  }
+
+  /** kmem_cache_free itself and memcg_slab_free_hook. */
+  private freeHook(cpu: KernelCpu): void {
+    cpu.run(F.kmem_cache_free, this.accounted ? 118 : 70);
+    if (this.accounted) unchargeObject(cpu);
   }
 
   /** An object without a charge but for a new slab; -1 without memory. */
@@ -112,7 +127,7 @@ export class KmemCache {
   free(source: PageSource, object: number): void {
     const { cpu } = source;
     tracePoint(source, Point.KMEM_CACHE_FREE, object, this.objectBytes);
-    cpu.run(F.kmem_cache_free, 70);
+    this.freeHook(cpu);
     cpu.writePerCpu(PerCpu.SLAB_CACHES + this.index * 32);
     cpu.run(F.cache_from_obj, 29);
     cpu.writePageStruct(object >>> PAGE_SHIFT);

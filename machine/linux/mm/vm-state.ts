@@ -17,6 +17,8 @@ export interface MemoryPolicy {
   /** vm.overcommit_ratio, percent. */
   readonly overcommitRatio: number;
   readonly transparentHugePages: HugePagePolicy;
+  /** Kernel objects of a process are charged to its memory control group. */
+  readonly kmemAccounting: boolean;
   /** Reserved 2 MiB pages (hugepages=). */
   readonly hugePages: number;
 }

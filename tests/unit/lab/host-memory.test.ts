@@ -20,7 +20,7 @@ describe('--host-memory', () => {
   });
 
   it('refuses a machine that does not fit, before it starts', () => {
-    const needed = linearBytes(1, 64 * MIB);
+    const needed = linearBytes(SIMPLE.cpus, 64 * MIB);
     const run = (hostBytesMax: number): ReturnType<typeof runMachine> =>
       runMachine({
         board: SIMPLE,

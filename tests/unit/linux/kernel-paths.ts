@@ -5,9 +5,9 @@ import { call, fault, look, ScriptedKernel, type Step } from './scripted-kernel.
 
 /** Boots of the data set, as command lines and CPU features. */
 export const BOOTS = {
-  off: { commandLine: 'norandmaps mitigations=off pti=off', features: [] },
-  on: { commandLine: 'norandmaps pti=on spectre_v2=retpoline', features: [] },
-  on_zen: { commandLine: 'norandmaps', features: ['retpoline', 'srso'] },
+  off: { commandLine: 'norandmaps cgroup.memory=nokmem mitigations=off pti=off', features: [] },
+  on: { commandLine: 'norandmaps cgroup.memory=nokmem pti=on spectre_v2=retpoline', features: [] },
+  on_zen: { commandLine: 'norandmaps cgroup.memory=nokmem', features: ['retpoline', 'srso'] },
 } as const;
 
 export type Boot = keyof typeof BOOTS;

@@ -8,13 +8,13 @@ const INTEL = ['constant_tsc', 'pcid', 'meltdown', 'retpoline'];
 const MEMORY = 512 * 2 ** 20;
 
 function resolve(words: string, features: readonly string[] = ZEN): KernelConfig {
-  const config = resolveConfig(words, { features, memoryBytes: MEMORY });
+  const config = resolveConfig(words, { features, memoryBytes: MEMORY, cpus: 2 });
   if ('kind' in config) throw new Error(config.message);
   return config;
 }
 
 function refuse(words: string): ConfigError {
-  const config = resolveConfig(words, { features: ZEN, memoryBytes: MEMORY });
+  const config = resolveConfig(words, { features: ZEN, memoryBytes: MEMORY, cpus: 2 });
   if (!('kind' in config)) throw new Error('accepted');
   return config;
 }
@@ -49,6 +49,12 @@ describe('values', () => {
     expect(resolve('kernel.randomize_va_space=1').randomizeVaSpace).toBe(1);
     expect(resolve('norandmaps').randomizeVaSpace).toBe(0);
     expect(resolve('vdso=0').vdso).toBe(false);
+  });
+
+  it("takes the board's CPUs unless told otherwise", () => {
+    expect(resolve('').maxCpus).toBe(2);
+    expect(resolve('maxcpus=8').maxCpus).toBe(8);
+    expect(resolve('nosmp').maxCpus).toBe(1);
   });
 
   it('says where each value came from', () => {
@@ -109,6 +115,7 @@ describe('the table', () => {
       const config = resolveConfig(sample === undefined ? word : `${word}=${sample}`, {
         features: ZEN,
         memoryBytes: MEMORY,
+        cpus: 2,
       });
       expect('kind' in config, word).toBe(support === 'unmodelled');
     }

@@ -76,7 +76,11 @@ export class ScriptedKernel {
       this.linear.i32[(block + Cpu.TSC_NUMERATOR) >> 2] = 1;
       this.linear.i32[(block + Cpu.TSC_DENOMINATOR) >> 2] = 64;
     }
-    const config = resolveConfig(options.commandLine ?? '', { features, memoryBytes: 128 * MIB });
+    const config = resolveConfig(options.commandLine ?? '', {
+      features,
+      memoryBytes: 128 * MIB,
+      cpus: 1,
+    });
     if ('kind' in config) throw new Error(config.message);
     const context: ExecutionContext = {
       run: (_cpu, limit) => this.runUser(limit),

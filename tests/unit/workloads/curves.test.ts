@@ -64,6 +64,16 @@ const at = (points: readonly Point[], phase: string): Point => {
   return point;
 };
 
+describe('vdso-vs-syscall', () => {
+  it('reads a clock several times cheaper without entering the kernel', () => {
+    const points = curve('vdso-vs-syscall', { operations: '1000' });
+    const vdso = at(points, 'MONOTONIC/vdso');
+    const call = at(points, 'MONOTONIC/syscall');
+    expect(call.elapsed).toBeGreaterThan(4 * vdso.elapsed);
+    expect(vdso.kernel).toBeLessThan(0.1 * vdso.elapsed);
+  });
+});
+
 describe('syscall-storm', () => {
   const points = curve('syscall-storm', { operations: '100' });
 
@@ -93,6 +103,25 @@ describe('tlb-thrash', () => {
   });
 });
 
+describe('futex-contention', () => {
+  const section = (points: readonly Point[], threads: number): number =>
+    at(points, `threads=${threads}`).elapsed;
+
+  it('falls off a cliff when a second CPU wants the lock', () => {
+    const points = curve('futex-contention', { operations: '3000' });
+    expect(section(points, 2)).toBeGreaterThan(3 * section(points, 1));
+    expect(section(points, 4)).toBeGreaterThan(3 * section(points, 1));
+    // Alone, nobody makes a call; in company, they do.
+    expect(at(points, 'threads=1').kernel).toBeLessThan(0.1 * section(points, 1));
+    expect(at(points, 'threads=2').kernel).toBeGreaterThan(0.5 * section(points, 1));
+  });
+
+  it('does not with one CPU: threads that take turns seldom meet', () => {
+    const points = curve('futex-contention', { operations: '3000' }, 'maxcpus=1');
+    expect(section(points, 4)).toBeLessThan(2 * section(points, 1));
+  });
+});
+
 describe('io-uring-batching', () => {
   it('makes NOPs cheaper with the batch, then levels off', () => {
     const points = curve('io-uring-batching', { operations: '1024' });
@@ -103,7 +132,7 @@ describe('io-uring-batching', () => {
   });
 
   it('does so with a polling thread on the second CPU', () => {
-    const points = curve('io-uring-batching', { mode: 'sqpoll', operations: '512' }, 'maxcpus=2');
+    const points = curve('io-uring-batching', { mode: 'sqpoll', operations: '512' });
     const nop = (batch: number): number => at(points, `sqpoll/batch=${batch}`).elapsed;
     expect(nop(1)).toBeGreaterThan(2 * nop(8));
     expect(Math.abs(nop(256) / nop(32) - 1)).toBeLessThan(0.25);

@@ -148,6 +148,10 @@ export interface Task {
   killable: boolean;
   /** The user registers while another task runs: the architectural part of a CPU block. */
   readonly thread: Uint32Array;
+  /** TIF_NEED_FPU_LOAD: the vector registers hold another's state, or may. */
+  fpuLoad: boolean;
+  /** The CPU whose vector registers held its state last. */
+  fpuCpu: number;
   /**
    * What the task does in the kernel, from where it left the CPU; null while it is in user mode. It
    * ends where user mode goes on; a kernel thread's never does.
@@ -201,9 +205,8 @@ export interface Task {
   startTick: Ticks;
   exitTick: Ticks | null;
   readonly usage: Usage;
-  /** PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, PR_SET_TIMERSLACK (ns), personality. */
+  /** PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, personality. */
   dumpable: number;
   noNewPrivs: boolean;
-  timerSlackNs: number;
   personality: number;
 }

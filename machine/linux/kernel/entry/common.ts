@@ -8,6 +8,7 @@ import type { Sleeping } from '../../include/linux/sched.ts';
 import type { Kernel } from '../../init/kernel.ts';
 import { schedule } from '../sched/core.ts';
 import { thisRq } from '../sched/sched.ts';
+import { switchFpuReturn } from '../../arch/x86/kernel/process_64.ts';
 import { doSignal } from '../../arch/x86/kernel/signal.ts';
 import { rseqHandleNotifyResume } from '../rseq.ts';
 
@@ -44,14 +45,16 @@ export function syscallExitToUserMode(kernel: Kernel): void {
   exitToUserModePrepare(kernel);
 }
 
-export function exitToUserModePrepare({ cpu, current }: Kernel): void {
+export function exitToUserModePrepare(kernel: Kernel): void {
+  const { cpu, current } = kernel;
   cpu.run(F.exit_to_user_mode_prepare, 31);
   cpu.read(current.address);
   cpu.readPerCpu(PerCpu.CURRENT);
-  cpu.run(F.fpregs_assert_state_consistent, 14);
+  cpu.run(F.fpregs_assert_state_consistent, current.fpuLoad ? 6 : 14);
   cpu.read(current.address + 64);
   cpu.read(current.address + 5120);
   cpu.readPerCpu(PerCpu.FPU_OWNER);
+  if (current.fpuLoad) switchFpuReturn(kernel);
   cpu.run(F.amd_clear_divider, 5);
 }
 

@@ -3,6 +3,7 @@
  * loop or the kernel code that was interrupted; after Linux 6.1 arch/x86/kernel/irq.c,
  * kernel/entry/common.c and kernel/softirq.c.
  */
+import { Cause } from '../../../../core/ledger/cause.ts';
 import { Context } from '../../../../core/ledger/context.ts';
 import type { Kernel } from '../../../init/kernel.ts';
 import {
@@ -26,6 +27,8 @@ export function interrupt(kernel: Kernel, gate: InterruptGate, handler: () => vo
   cpu.attribute(current.pid, Context.HARDIRQ);
   const began = wasInKernel ? cpu.now : cpu.hardware.state.clock;
   exceptionEntry(kernel, gate.stub, 8, true);
+  // A halted virtual CPU is out of the machine, and the hypervisor has to schedule it again.
+  if (wasIdle) cpu.charge(Cause.TRANSITION, cpu.ticks.haltWake);
   irqentryEnter(kernel);
   cpu.run(F.irq_enter_rcu, 7);
   handler();

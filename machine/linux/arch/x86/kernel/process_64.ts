@@ -6,6 +6,7 @@ import type { Kernel } from '../../../init/kernel.ts';
 import type { SyscallArguments } from '../entry/syscall-arguments.ts';
 import { putUser } from '../lib/usercopy.ts';
 import { TASK_SIZE } from '../model/address-map.ts';
+import type { KernelCpu } from '../model/kernel-cpu.ts';
 import { F } from '../model/generated/function-ids.ts';
 import { Gpr } from '../model/registers.ts';
 
@@ -19,6 +20,8 @@ const ARCH_GET_GS = 0x1004;
 /** rflags of a new program: IF and the bit that is always 1. */
 const START_RFLAGS = 0x202n;
 const GENERAL_REGISTERS = 16;
+/** Offset of the vector state in task_struct. */
+const FPU_OFFSET = 5120;
 
 export function sysArchPrctl(kernel: Kernel, args: SyscallArguments): number {
   const { cpu } = kernel;
@@ -54,6 +57,28 @@ export function startThread({ cpu }: Kernel, rip: number, rsp: number): void {
   cpu.registers.resetFloatingPoint();
 }
 
+/** switch_fpu_prepare: the vector state of `prev` goes to memory unless it is there. */
+function switchFpuPrepare(cpu: KernelCpu, prev: Task): void {
+  if (prev.mm === null || prev.fpuLoad) return;
+  cpu.run(F.save_fpregs_to_fpstate, 33);
+  cpu.write(prev.address + FPU_OFFSET);
+  prev.fpuLoad = true;
+  prev.fpuCpu = cpu.number;
+  cpu.fpuOwner = prev.pid;
+}
+
+/** switch_fpu_return: user mode needs the task's own vector registers. */
+export function switchFpuReturn({ cpu, current }: Kernel): void {
+  cpu.run(F.switch_fpu_return, 24);
+  if (cpu.fpuOwner !== current.pid || current.fpuCpu !== cpu.number) {
+    cpu.run(F.restore_fpregs_from_fpstate, 23);
+    cpu.read(current.address + FPU_OFFSET);
+    cpu.fpuOwner = current.pid;
+    current.fpuCpu = cpu.number;
+  }
+  current.fpuLoad = false;
+}
+
 /** __switch_to_asm and __switch_to: stacks and registers. Tasks without user mode have none to save. */
 export function switchTo({ cpu }: Kernel, prev: Task, next: Task): void {
   const { registers } = cpu;
@@ -62,6 +87,7 @@ export function switchTo({ cpu }: Kernel, prev: Task, next: Task): void {
   if (prev.mm !== null) registers.save(prev.thread);
   cpu.stackTop = next.stackTop;
   cpu.stack(128, 1);
+  switchFpuPrepare(cpu, prev);
   cpu.run(F.__switch_to, 86);
   cpu.read(next.address);
   cpu.write(prev.address + 4992);

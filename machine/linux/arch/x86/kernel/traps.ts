@@ -1,4 +1,5 @@
 /** Exceptions other than page faults, after Linux 6.1 arch/x86/kernel/traps.c: each raises a signal. */
+import { Cause } from '../../../../core/ledger/cause.ts';
 import { Sig } from '../../../include/uapi/asm-generic/signal.ts';
 import type { Kernel } from '../../../init/kernel.ts';
 import { hasExitWork, irqentryEnter, irqentryExit } from '../../../kernel/entry/common.ts';
@@ -30,6 +31,7 @@ const TRAPS: Readonly<Record<number, Trap>> = {
   19: { signal: Sig.FPE, code: FaultCode.FPE_FLTINV, reason: 'SIMD floating-point exception' },
 };
 
+const UD_VECTOR = 6;
 /** Vectors of the x87 and SSE exceptions, whose code says which flag was raised. */
 const X87_VECTOR = 16;
 const SIMD_VECTOR = 19;
@@ -54,6 +56,8 @@ export function exception(kernel: Kernel, vector: number): void {
   const { cpu, current } = kernel;
   const trap = TRAPS[vector] ?? OTHER;
   exceptionEntry(kernel, F.asm_exc_general_protection, 9, false);
+  // KVM intercepts #UD to emulate instructions, and hands it back.
+  if (vector === UD_VECTOR) cpu.charge(Cause.TRANSITION, cpu.ticks.vmExit);
   cpu.run(F.do_error_trap, 40);
   irqentryEnter(kernel);
   current.trap = { vector, error: 0, address: current.trap.address };

@@ -23,20 +23,8 @@ import type { KernelText } from './kernel-text.ts';
 import type { KernelTicks } from './kernel-ticks.ts';
 import type { Platform, PlatformCpu } from './platform.ts';
 import { Registers } from './registers.ts';
-
-/** The ledger cause of each stall cell of a block record. */
-const STALL_CAUSES: readonly Cause[] = [
-  Cause.FRONTEND,
-  Cause.BRANCH,
-  Cause.L2,
-  Cause.LLC,
-  Cause.DRAM,
-  Cause.DTLB,
-  Cause.PAGE_WALK,
-  Cause.COHERENCE,
-  Cause.ATOMIC,
-  Cause.DATA_DEPENDENT,
-];
+import { SlowTicks } from './slow-ticks.ts';
+import { STALL_CAUSES } from './stall-causes.ts';
 
 const LINE_BYTES = 64;
 const TWO_32 = 2 ** 32;
@@ -71,6 +59,8 @@ export class KernelCpu {
   readonly tlb = new TlbState();
   /** Low half of the top of the current task's kernel stack. */
   stackTop = 0;
+  /** Task whose vector state the registers hold; 0 for nobody. */
+  fpuOwner = 0;
   /** One cell of the CPU's block: the ticks since the kernel was entered. */
   private readonly elapsedCell: Float64Array;
   /** Whether kernel code runs, or is stopped between two tasks. */
@@ -96,6 +86,7 @@ export class KernelCpu {
   private readonly savedStalls = new Float64Array(Stall.COUNT);
   private readonly instructionTicks: Ticks;
   private readonly returnTicks: Ticks;
+  private readonly slow: SlowTicks;
   private readonly charges = new Float64Array(F.COUNT * Cause.COUNT);
   private readonly dirty = new Int32Array(F.COUNT);
   private readonly isDirty = new Uint8Array(F.COUNT);
@@ -113,6 +104,7 @@ export class KernelCpu {
     this.instructionTicks = options.ticks.instruction;
     this.returnTicks = options.ticks.srsoReturn;
     this.text = options.text;
+    this.slow = new SlowTicks(options.text, options.ticks);
     this.ledger = options.ledger;
     this.perCpu = options.perCpu;
     this.records = options.platform.allocateRecords(F.COUNT);
@@ -218,7 +210,7 @@ export class KernelCpu {
     const record = this.records + fn * BlockRecord.BYTES;
     this.record = record;
     this.current = fn;
-    let elapsed = instructions * this.instructionTicks + text.returns[fn] * this.returnTicks;
+    let elapsed = instructions * this.instructionTicks + text.mispredicted[fn] * this.returnTicks;
     let line = text.start[fn];
     const end = line + text.linesOf(fn, instructions) * LINE_BYTES;
     for (; line < end; line += LINE_BYTES) {
@@ -231,6 +223,13 @@ export class KernelCpu {
       if (stall !== 0) elapsed += served(stall);
     }
     this.elapsed += elapsed;
+    if (this.slow.has[fn] !== 0) this.chargeSlow(fn, instructions, 1);
+  }
+
+  /** The instructions of `fn` that take longer than others. */
+  private chargeSlow(fn: F, instructions: number, calls: number): void {
+    this.charge(Cause.ATOMIC, this.slow.atomics(fn, instructions));
+    this.charge(Cause.TRANSITION, calls * this.slow.call[fn]);
   }
 
   /** Runs `instructions` of `fn` in all, over `calls` calls. */
@@ -243,7 +242,8 @@ export class KernelCpu {
     this.instructions[fn] += others;
     const { text } = this;
     this.elapsed +=
-      others * this.instructionTicks + (calls - 1) * text.returns[fn] * this.returnTicks;
+      others * this.instructionTicks + (calls - 1) * text.mispredicted[fn] * this.returnTicks;
+    if (this.slow.has[fn] !== 0) this.chargeSlow(fn, others, calls - 1);
   }
 
   /** `count` indirect calls made by the function that runs. */
@@ -460,7 +460,10 @@ export class KernelCpu {
     const thunks = this.thunkInstructions[fn] + returns * SRSO_INSTRUCTIONS;
     ledger.count(account, count, this.instructions[fn] + thunks);
     ledger.post(account, Cause.BASE, this.instructions[fn] * this.instructionTicks);
-    if (returns > 0) ledger.post(account, Cause.MITIGATION_SRSO, returns * ticks.srsoReturn);
+    if (returns > 0) {
+      const mispredicted = count * this.text.mispredicted[fn];
+      ledger.post(account, Cause.MITIGATION_SRSO, mispredicted * ticks.srsoReturn);
+    }
     const first = fn * Cause.COUNT;
     for (let cause = 0; cause < Cause.COUNT; cause++) {
       if (this.charges[first + cause] !== 0)

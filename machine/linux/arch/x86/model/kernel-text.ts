@@ -7,6 +7,9 @@ import { Low } from './address-map.ts';
 import { F } from './generated/function-ids.ts';
 import { OWN_DATA_LINES } from './generated/function-data.ts';
 import { FUNCTIONS } from './generated/function-table.ts';
+import { LOCKED_PER_MILLE } from './generated/locked-instructions.ts';
+import { isInlined } from './inlined-functions.ts';
+import { INTERRUPT_FLAG, STATE_MOVES, USER_ACCESSES } from './slow-instructions.ts';
 
 const LINE_BYTES = 64;
 const ALIGN = 16;
@@ -38,8 +41,16 @@ export class KernelText {
   readonly start = new Int32Array(F.COUNT);
   /** 1 for functions that return; 0 for those that end in a jump. */
   readonly returns = new Uint8Array(F.COUNT);
+  /** 1 for functions whose return costs what the board says of a safe one. */
+  readonly mispredicted = new Uint8Array(F.COUNT);
   /** Conditional branches for each instruction of a call's usual path. */
   readonly branches = new Float64Array(F.COUNT);
+  /** Atomic instructions for each instruction of a call. */
+  readonly atomics = new Float64Array(F.COUNT);
+  /** Accesses to user memory, changes of the interrupt flag and moves of vector state, of a call. */
+  readonly userAccesses = new Uint8Array(F.COUNT);
+  readonly flagChanges = new Uint8Array(F.COUNT);
+  readonly stateMoves = new Uint8Array(F.COUNT);
   /** Index of each function in the run's symbol table; -1 until it is first asked for. */
   private readonly interned = new Int32Array(F.COUNT).fill(-1);
   private readonly address = new Uint32Array(F.COUNT);
@@ -53,10 +64,15 @@ export class KernelText {
     FUNCTIONS.forEach(([name, bytes, lines, instructions, branches, tail], fn) => {
       this.start[fn] = address & -LINE_BYTES;
       this.returns[fn] = tail === true ? 0 : 1;
+      this.mispredicted[fn] = tail === true || isInlined(name) ? 0 : 1;
       const last = (address + bytes - 1) & -LINE_BYTES;
       this.linesMax[fn] = (last - this.start[fn]) / LINE_BYTES + 1;
       this.density[fn] = Math.round((256 * lines) / Math.max(1, instructions));
       this.branches[fn] = branches / Math.max(1, instructions);
+      this.atomics[fn] = (LOCKED_PER_MILLE[name] ?? 0) / 1000;
+      this.userAccesses[fn] = USER_ACCESSES.has(name) ? 1 : 0;
+      this.flagChanges[fn] = INTERRUPT_FLAG[name] ?? 0;
+      this.stateMoves[fn] = STATE_MOVES.has(name) ? 1 : 0;
       this.address[fn] = address;
       const own = OWN_DATA_LINES[name] ?? 0;
       this.dataStart[fn] = data | 0;

@@ -23,7 +23,12 @@ export type CostName =
   | 'streamOverlap'
   | 'ipiSend'
   | 'ipiDelivery'
-  | 'vmExit';
+  | 'vmExit'
+  | 'lockedInstruction'
+  | 'userAccess'
+  | 'interruptFlag'
+  | 'vectorState'
+  | 'haltWake';
 
 export interface ReturnMitigations {
   readonly retpolines: boolean;
@@ -55,6 +60,14 @@ export class KernelTicks {
   readonly retpoline: Ticks;
   /** 0 when the SRSO return thunk is off. */
   readonly srsoReturn: Ticks;
+  readonly lockedInstruction: Ticks;
+  readonly userAccess: Ticks;
+  readonly interruptFlag: Ticks;
+  readonly vectorState: Ticks;
+  /** From an interrupt at a halted CPU until its entry, beyond the delivery; 0 on bare metal. */
+  readonly haltWake: Ticks;
+  /** Leaving and entering the virtual machine; 0 on bare metal. */
+  readonly vmExit: Ticks;
 
   constructor(costs: KernelCycles, mitigations: ReturnMitigations) {
     const ticks = (name: CostName): Ticks => ticksFromCycles(costs[name].value);
@@ -72,8 +85,14 @@ export class KernelTicks {
     this.copyPerLine = ticks('copyPerLine');
     this.zeroPerLine = ticks('zeroPerLine');
     this.streamOverlap = Math.max(1, costs.streamOverlap.value);
-    this.ipiSend = ticks('ipiSend') + ticks('vmExit');
-    this.ipiDelivery = ticks('ipiDelivery') + ticks('vmExit');
+    this.lockedInstruction = ticks('lockedInstruction');
+    this.userAccess = ticks('userAccess');
+    this.interruptFlag = ticks('interruptFlag');
+    this.vectorState = ticks('vectorState');
+    this.haltWake = ticks('haltWake');
+    this.vmExit = ticks('vmExit');
+    this.ipiSend = ticks('ipiSend') + this.vmExit;
+    this.ipiDelivery = ticks('ipiDelivery') + this.vmExit;
     this.retpolines = mitigations.retpolines;
     this.retpoline = mitigations.retpolines ? ticks('retpoline') : 0;
     this.srsoReturn = mitigations.srso ? Math.max(1, ticks('srsoReturn')) : 0;
