@@ -6,7 +6,7 @@ import type { FileStruct, IoResult } from '../include/linux/fs.ts';
 import { Errno } from '../include/uapi/asm-generic/errno.ts';
 import { FcntlCommand, FD_CLOEXEC, O } from '../include/uapi/asm-generic/fcntl.ts';
 import type { Kernel } from '../init/kernel.ts';
-import { dupFrom, fdgetRaw, FILES_MAX } from './file.ts';
+import { dupFrom, fdgetRaw, filesLimit } from './file.ts';
 import { getLock, setLock } from './locks.ts';
 import { getPipeSize, setPipeSize } from './pipe-size.ts';
 
@@ -99,5 +99,5 @@ function doFcntl(
 const F_UNLCK = 2;
 
 function duplicate(kernel: Kernel, fd: number, from: number, flags: number): number {
-  return from >= FILES_MAX ? -Errno.EINVAL : dupFrom(kernel, fd, from, flags);
+  return from >= filesLimit(kernel) ? -Errno.EINVAL : dupFrom(kernel, fd, from, flags);
 }

@@ -2,14 +2,16 @@
 import type { SyscallArguments } from '../arch/x86/entry/syscall-arguments.ts';
 import { F } from '../arch/x86/model/generated/function-ids.ts';
 import type { FilesStruct, FileStruct } from '../include/linux/fs.ts';
+import { rlimitSoft } from '../include/linux/resource.ts';
 import { Errno } from '../include/uapi/asm-generic/errno.ts';
 import { O } from '../include/uapi/asm-generic/fcntl.ts';
+import { Rlimit } from '../include/uapi/asm-generic/resource.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { spinLock, spinUnlock } from '../kernel/locking/spinlock.ts';
 import { rcuReadLock, rcuReadUnlock } from '../kernel/rcu/tree_plugin.ts';
 import { fileClose, fput } from './file_table.ts';
 
-/** RLIMIT_NOFILE, soft. */
+/** RLIMIT_NOFILE as processes are given it, soft. */
 export const FILES_MAX = 1024;
 const CLOSE_RANGE_UNSHARE = 2;
 const CLOSE_RANGE_CLOEXEC = 4;
@@ -101,8 +103,9 @@ export function fdput(kernel: Kernel, file: FileStruct): void {
   fput(kernel, file);
 }
 
-function limitOf(_kernel: Kernel): number {
-  return FILES_MAX;
+/** The caller's soft limit on descriptors: every descriptor is below it when it is made. */
+export function filesLimit({ current }: Kernel): number {
+  return rlimitSoft(current, Rlimit.NOFILE);
 }
 
 /** alloc_fd: the lowest free descriptor from `from` on, or -EMFILE. */
@@ -117,7 +120,7 @@ export function allocFd(kernel: Kernel, from = 0): number {
   spinUnlock(cpu);
   let fd = from;
   while (fd < files.fd.length && files.fd[fd] !== null) fd++;
-  return fd >= limitOf(kernel) ? -Errno.EMFILE : fd;
+  return fd >= filesLimit(kernel) ? -Errno.EMFILE : fd;
 }
 
 /** get_unused_fd_flags: a descriptor to be installed, or -EMFILE. */
@@ -220,7 +223,7 @@ export function sysDup3(kernel: Kernel, args: SyscallArguments): number {
 
 /** do_dup2: what the descriptor was before is closed. */
 function dup3(kernel: Kernel, old: number, fd: number, flags: number): number {
-  if (fd < 0 || fd >= limitOf(kernel)) return -Errno.EBADF;
+  if (fd < 0 || fd >= filesLimit(kernel)) return -Errno.EBADF;
   const { cpu, current } = kernel;
   cpu.run(F.expand_files, 27);
   spinLock(cpu, current.files.address);

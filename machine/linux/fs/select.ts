@@ -20,7 +20,7 @@ import {
   type WaitQueueHead,
 } from '../kernel/sched/wait.ts';
 import { restoreSavedSigmask, setUserSigmask } from '../kernel/signal-syscalls.ts';
-import { fdget, FILES_MAX } from './file.ts';
+import { fdget, FILES_MAX, filesLimit } from './file.ts';
 import { readTimespec, readTimeval } from './select-time.ts';
 
 const POLLFD_BYTES = 8;
@@ -122,7 +122,7 @@ function* finishLater(
 function doSysPoll(kernel: Kernel, address: number, count: number, timeoutNs: number): IoResult {
   const { cpu } = kernel;
   cpu.run(F.do_sys_poll, 165 + 45 * count);
-  if (count > FILES_MAX) return -Errno.EINVAL;
+  if (count > filesLimit(kernel)) return -Errno.EINVAL;
   runSteps(cpu, CHECK_STACK_OBJECT);
   const bytes = new Uint8Array(count * POLLFD_BYTES);
   if (copyFromUser(kernel, address, bytes) < 0) return -Errno.EFAULT;

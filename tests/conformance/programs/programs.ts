@@ -59,6 +59,9 @@ export const BINARIES: Readonly<Record<string, BinaryRecipe>> = {
   'processes-glibc': { linkage: 'glibc', sources: ['processes.c'] },
   'processes-musl': { linkage: 'musl', sources: ['processes.c'] },
   'exec-musl': { linkage: 'musl', sources: ['exec.c'] },
+  'threads-musl': { linkage: 'musl', sources: ['threads.c'] },
+  'descriptors-musl': { linkage: 'musl', sources: ['descriptors.c'] },
+  'futexes-musl': { linkage: 'musl', sources: ['futexes.c'] },
   'contended-musl': { linkage: 'musl', sources: ['contended.c'] },
   // Only root may make groups: control-groups.test.ts says what it prints.
   'control-groups-musl': { linkage: 'musl', sources: ['control-groups.c'] },
@@ -147,16 +150,36 @@ function codecCases(binary: string): Record<string, Case> {
   return Object.fromEntries(named);
 }
 
-/** Parts of address-space.c. */
-const ADDRESS_SPACE = ['protections', 'moves', 'advice', 'locks', 'files', 'limits', 'stack'];
+/** Parts of the programs that take one as their argument, by program. */
+const PARTS = {
+  'address-space': ['protections', 'moves', 'advice', 'locks', 'files', 'limits', 'stack'],
+  threads: [
+    ...['joins', 'mutual-exclusion', 'conditions', 'barriers', 'local', 'semaphores', 'readers'],
+    ...['group-exit', 'faults', 'identities', 'fork'],
+  ],
+  descriptors: [
+    ...['pipe-limits', 'broken-pipe', 'stream', 'poll', 'epoll', 'eventfd', 'files', 'exhausted'],
+    'devices',
+  ],
+  futexes: [
+    ...['errors', 'processes', 'bitsets', 'requeues', 'inheritance', 'policies', 'nice'],
+    'affinity',
+  ],
+};
 
-function addressSpaceCases(binary: string): Record<string, Case> {
-  const notInQemu = 'its address space is a part of its host process, with other limits and faults';
-  const cases = ADDRESS_SPACE.map((part): [string, Case] => {
-    return [`${binary}/${part}`, { binary, argv: ['address-space', part], notInQemu }];
+/** `program` in its static musl build, part by part. */
+function partCases(program: keyof typeof PARTS, notInQemu: string): Record<string, Case> {
+  const binary = `${program}-musl`;
+  const cases = PARTS[program].map((part): [string, Case] => {
+    return [`${binary}/${part}`, { binary, argv: [program, part], notInQemu }];
   });
   return Object.fromEntries(cases);
 }
+
+const OTHER_ADDRESS_SPACE =
+  'its address space is a part of its host process, with other limits and faults';
+const HOST_ANSWERS =
+  'user-mode QEMU hands these calls to the kernel that already ran them natively';
 
 /** Every case by name: `BINARY` for a program with one behaviour, `BINARY/STOP` for the tour. */
 export const CASES: Readonly<Record<string, Case>> = {
@@ -179,7 +202,10 @@ export const CASES: Readonly<Record<string, Case>> = {
   ...tourCases('tour-glibc'),
   ...tourCases('tour-musl'),
   ...tourCases('tour-musl-pie', PIE_STOPS),
-  ...addressSpaceCases('address-space-musl'),
+  ...partCases('address-space', OTHER_ADDRESS_SPACE),
+  ...partCases('threads', HOST_ANSWERS),
+  ...partCases('descriptors', HOST_ANSWERS),
+  ...partCases('futexes', HOST_ANSWERS),
 };
 
 /** The case called `name`; throws when there is none. */
