@@ -67,6 +67,8 @@ export const BINARIES: Readonly<Record<string, BinaryRecipe>> = {
     flags: ['-idirafter', '/usr/include', '-idirafter', '/usr/include/x86_64-linux-gnu'],
   },
   'timers-musl': { linkage: 'musl', sources: ['timers.c'] },
+  'descriptors-musl': { linkage: 'musl', sources: ['descriptors.c'] },
+  'futexes-musl': { linkage: 'musl', sources: ['futexes.c'] },
   'contended-musl': { linkage: 'musl', sources: ['contended.c'] },
   // Only root may make groups: control-groups.test.ts says what it prints.
   'control-groups-musl': { linkage: 'musl', sources: ['control-groups.c'] },
@@ -176,6 +178,9 @@ function addressSpaceCases(binary: string): Record<string, Case> {
   return partCases(binary, 'address-space', ADDRESS_SPACE, { notInQemu });
 }
 
+const HOST_ANSWERS =
+  'user-mode QEMU hands these calls to the kernel that already ran them natively';
+
 /** Every case by name: `BINARY` for a program with one behaviour, `BINARY/STOP` for the tour. */
 export const CASES: Readonly<Record<string, Case>> = {
   bare: { binary: 'bare', argv: ['bare'], counted: true },
@@ -221,6 +226,24 @@ export const CASES: Readonly<Record<string, Case>> = {
     'posix',
     'thread',
   ]),
+  ...partCases(
+    'descriptors-musl',
+    'descriptors',
+    [
+      ...['pipe-limits', 'broken-pipe', 'stream', 'poll', 'epoll', 'eventfd', 'files', 'exhausted'],
+      'devices',
+    ],
+    { notInQemu: HOST_ANSWERS },
+  ),
+  ...partCases(
+    'futexes-musl',
+    'futexes',
+    [
+      ...['errors', 'processes', 'bitsets', 'requeues', 'inheritance', 'policies', 'nice'],
+      'affinity',
+    ],
+    { notInQemu: HOST_ANSWERS },
+  ),
   'exec-musl': {
     binary: 'exec-musl',
     argv: ['exec', 'all'],
