@@ -1,11 +1,11 @@
 /**
- * Runs an operation on the machine with every event table on and puts the rows of its tasks into one
+ * Runs an operation on the machine with every event table of the kernel on and puts the rows of its tasks into one
  * sequence of names, as a trace of a real kernel shows them: `+read` enters a call, `-read` leaves it.
  */
 import type { Board } from '../../../machine/board/board.ts';
 import { runMachine } from '../../../machine/board/machine.ts';
 import { SIMPLE } from '../../../machine/board/simple.ts';
-import { TRACE_TABLES } from '../../../machine/board/trace-tables.ts';
+import { KERNEL_TABLES } from '../../../machine/linux/trace/specs.ts';
 import { MachineBug } from '../../../machine/core/assert.ts';
 import type { ColumnData, TableSpec } from '../../../machine/core/trace/event-table.ts';
 import { NR } from '../../../machine/linux/include/uapi/asm/unistd-64.ts';
@@ -63,7 +63,7 @@ export function traceOperation(
           for (let row = 0; row < rows; row++) addRow(events, table, columns, row);
         },
       },
-      events: new Set(TRACE_TABLES.map(({ name }) => name)),
+      events: new Set(KERNEL_TABLES.map(({ name }) => name)),
       tier: 'interpreter',
       filter: true,
       onConsole: () => undefined,

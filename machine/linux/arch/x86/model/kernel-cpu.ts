@@ -12,7 +12,7 @@ import { Cause } from '../../../../core/ledger/cause.ts';
 import { Context } from '../../../../core/ledger/context.ts';
 import type { Ledger } from '../../../../core/ledger/ledger.ts';
 import type { Ticks } from '../../../../core/units.ts';
-import { BlockRecord, Cpu, Stall } from '../../../../hardware/layout.ts';
+import { BlockRecord, Cpu } from '../../../../hardware/layout.ts';
 import type { KernelAccess, RecordAddress } from '../../../../hardware/processor.ts';
 import type { PerCpu } from './address-map.ts';
 import { TlbState } from '../mm/tlb.ts';
@@ -24,10 +24,9 @@ import type { KernelTicks } from './kernel-ticks.ts';
 import type { Platform, PlatformCpu } from './platform.ts';
 import { Registers } from './registers.ts';
 import { SlowTicks } from './slow-ticks.ts';
-import { STALL_CAUSES } from './stall-causes.ts';
+import { StallCells } from './stall-cells.ts';
 
 const LINE_BYTES = 64;
-const TWO_32 = 2 ** 32;
 /** Instructions that the SRSO return thunk adds to a return, and a retpoline to an indirect call. */
 const SRSO_INSTRUCTIONS = 3;
 const RETPOLINE_INSTRUCTIONS = 2;
@@ -78,12 +77,11 @@ export class KernelCpu {
   private readonly text: KernelText;
   private readonly ledger: Ledger;
   private readonly records: RecordAddress;
-  private readonly recordWords: Uint32Array;
+  private readonly stalls: StallCells;
   private readonly counts = new Float64Array(F.COUNT);
   private readonly instructions = new Float64Array(F.COUNT);
   /** Instructions of mitigations, whose time is not base time. */
   private readonly thunkInstructions = new Float64Array(F.COUNT);
-  private readonly savedStalls = new Float64Array(Stall.COUNT);
   private readonly instructionTicks: Ticks;
   private readonly returnTicks: Ticks;
   private readonly slow: SlowTicks;
@@ -108,11 +106,7 @@ export class KernelCpu {
     this.ledger = options.ledger;
     this.perCpu = options.perCpu;
     this.records = options.platform.allocateRecords(F.COUNT);
-    this.recordWords = new Uint32Array(
-      options.platform.buffer,
-      this.records,
-      (F.COUNT * BlockRecord.BYTES) >> 2,
-    );
+    this.stalls = new StallCells(options.platform.buffer, this.records);
     this.registers = new Registers(options.platform.buffer, this.hardware.state.block);
     const cell = this.hardware.state.block + Cpu.KERNEL_ELAPSED;
     this.elapsedCell = new Float64Array(options.platform.buffer, cell, 1);
@@ -281,7 +275,7 @@ export class KernelCpu {
   /** Reads or writes the lines of a copy or fill of `bytes`, whose misses overlap. */
   stream(direction: 'read' | 'write', low: number, high: number, bytes: number): void {
     const { access, record } = this;
-    this.saveStalls();
+    this.stalls.save(this.current);
     let stall = 0;
     const end = low + bytes;
     for (let at = low - (low % LINE_BYTES); at < end; at += LINE_BYTES) {
@@ -291,38 +285,7 @@ export class KernelCpu {
           : access.write(at >>> 0, high, record);
       if (ticks !== 0) stall += served(ticks);
     }
-    if (stall > 0) this.elapsed += this.overlapStalls();
-  }
-
-  /** Remembers the stall cells of the function that runs. */
-  private saveStalls(): void {
-    for (let stall = 0; stall < Stall.COUNT; stall++)
-      this.savedStalls[stall] = this.stallCell(stall);
-  }
-
-  /** Divides what the cells have gained since by the board's overlap. Returns the ticks that remain. */
-  private overlapStalls(): Ticks {
-    let kept = 0;
-    for (let stall = 0; stall < Stall.COUNT; stall++) {
-      const before = this.savedStalls[stall];
-      const gained = this.stallCell(stall) - before;
-      if (gained === 0) continue;
-      const ticks = Math.ceil(gained / this.ticks.streamOverlap);
-      kept += ticks;
-      const at = this.cellIndex(stall);
-      this.recordWords[at] = (before + ticks) >>> 0;
-      this.recordWords[at + 1] = Math.floor((before + ticks) / TWO_32);
-    }
-    return kept;
-  }
-
-  private cellIndex(stall: number): number {
-    return (this.current * BlockRecord.BYTES + BlockRecord.STALLS + stall * 8) >> 2;
-  }
-
-  private stallCell(stall: number): number {
-    const at = this.cellIndex(stall);
-    return this.recordWords[at] + this.recordWords[at + 1] * TWO_32;
+    if (stall > 0) this.elapsed += this.stalls.overlap(this.current, this.ticks.streamOverlap);
   }
 
   readPerCpu(offset: PerCpu): void {
@@ -380,8 +343,7 @@ export class KernelCpu {
       this.instructions[fn] = 0;
       this.thunkInstructions[fn] = 0;
       this.charges.fill(0, fn * Cause.COUNT, (fn + 1) * Cause.COUNT);
-      const record = (fn * BlockRecord.BYTES) >> 2;
-      this.recordWords.fill(0, record, record + (BlockRecord.BYTES >> 2));
+      this.stalls.clear(fn);
     }
     this.clearDirty();
     this.elapsed = 0;
@@ -394,7 +356,7 @@ export class KernelCpu {
     for (let line = end - LINE_BYTES; line >= first; line -= LINE_BYTES) {
       served(this.access.fetch(line, High.IMAGE, this.records));
     }
-    this.recordWords.fill(0, 0, BlockRecord.BYTES >> 2);
+    this.stalls.clear(0);
   }
 
   /** From here on, kernel time belongs to `tid` in `context`. */
@@ -470,22 +432,12 @@ export class KernelCpu {
         ledger.post(account, cause, this.charges[first + cause]);
     }
     this.charges.fill(0, first, first + Cause.COUNT);
-    this.settleStalls(fn, account);
+    this.stalls.drain(fn, (cause, ticks) => {
+      ledger.post(account, cause, ticks);
+    });
     this.counts[fn] = 0;
     this.instructions[fn] = 0;
     this.thunkInstructions[fn] = 0;
-  }
-
-  private settleStalls(fn: F, account: number): void {
-    const cell = (fn * BlockRecord.BYTES + BlockRecord.STALLS) >> 2;
-    for (let stall = 0; stall < Stall.COUNT; stall++) {
-      const at = cell + stall * 2;
-      const ticks = this.recordWords[at] + this.recordWords[at + 1] * TWO_32;
-      if (ticks === 0) continue;
-      this.ledger.post(account, STALL_CAUSES[stall], ticks);
-      this.recordWords[at] = 0;
-      this.recordWords[at + 1] = 0;
-    }
   }
 
   /** Ledger accounts by function for the current task and context. */
