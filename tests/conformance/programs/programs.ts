@@ -231,7 +231,7 @@ export const CASES: Readonly<Record<string, Case>> = {
     'descriptors',
     [
       ...['pipe-limits', 'broken-pipe', 'stream', 'poll', 'epoll', 'eventfd', 'files', 'exhausted'],
-      'devices',
+      ...['devices', 'memory-files', 'copies'],
     ],
     { notInQemu: HOST_ANSWERS },
   ),

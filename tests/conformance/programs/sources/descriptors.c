@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -154,11 +156,63 @@ static void devices(void) {
   printf("not a directory: %s\n", error_of(open("/dev/null/x", O_RDONLY)));
 }
 
+static void memory_files(void) {
+  char name[300], link[64], target[64] = {0}, *mapped;
+  int fd = memfd_create("notes", MFD_CLOEXEC);
+  printf("closed by exec: %d\n", fcntl(fd, F_GETFD));
+  printf("grown %d\n", ftruncate(fd, 8192));
+  mapped = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  strcpy(mapped + 4090, "across two pages");
+  printf("read %zd", pread(fd, name, 17, 4090));
+  printf(": %s\n", name);
+  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  if (readlink(link, target, sizeof target - 1) > 0) printf("%s\n", target);
+  memset(name, 'x', sizeof name);
+  name[249] = 0;
+  fd = memfd_create(name, 0);
+  printf("249 bytes: %s\n", error_of(fd));
+  name[249] = 'x';
+  name[250] = 0;
+  printf("250 bytes: %s\n", error_of(memfd_create(name, 0)));
+  printf("no name: %s\n", error_of(memfd_create((char *)8, 0)));
+  printf("flags: %s\n", error_of(memfd_create("x", 0x8000)));
+}
+
+static void copies(void) {
+  static char block[200000], back[200000];
+  int from = memfd_create("from", 0), to = memfd_create("to", 0), ends[2];
+  off_t offset = 100;
+  for (unsigned i = 0; i < sizeof block; i++) block[i] = (char)(i * 31 >> 3);
+  if (write(from, block, sizeof block) != sizeof block || pipe(ends) != 0) exit(1);
+  printf("at the end: %zd\n", sendfile(to, from, NULL, 10));
+  printf("from an offset: %zd", sendfile(to, from, &offset, sizeof block));
+  printf(", then at %ld; %ld and %ld\n", (long)offset, (long)lseek(from, 0, SEEK_CUR),
+         (long)lseek(to, 0, SEEK_CUR));
+  if (pread(to, back, sizeof back, 0) < 0) exit(1);
+  printf("the same: %d\n", memcmp(block + 100, back, sizeof block - 100) == 0);
+  lseek(from, 5, SEEK_SET);
+  printf("into a pipe: %zd", sendfile(ends[1], from, NULL, 3000));
+  printf(", then at %ld\n", (long)lseek(from, 0, SEEK_CUR));
+  printf("read %zd", read(ends[0], back, sizeof back));
+  printf(": %d\n", memcmp(block + 5, back, 3000) == 0);
+  printf("from a pipe: %s\n", error_of(sendfile(to, ends[0], NULL, 1)));
+  printf("closed: %s\n", error_of(sendfile(77, from, NULL, 1)));
+  printf("to a reader: %s\n", error_of(sendfile(ends[0], from, NULL, 1)));
+  off_t in = 10, out = 500000;
+  printf("a range: %zd", copy_file_range(from, &in, to, &out, 100000, 0));
+  printf(", then %ld and %ld, size %ld\n", (long)in, (long)out, (long)lseek(to, 0, SEEK_END));
+  in = 0, out = 10;
+  printf("onto itself: %s\n", error_of(copy_file_range(from, &in, from, &out, 100, 0)));
+  printf("flags: %s\n", error_of(copy_file_range(from, NULL, to, NULL, 1, 1)));
+  printf("into a pipe: %s\n", error_of(copy_file_range(from, &in, ends[1], NULL, 1, 0)));
+}
+
 int main(int argc, char **argv) {
   static const struct part PARTS[] = {
       {"pipe-limits", pipe_limits}, {"broken-pipe", broken_pipe}, {"stream", stream},
       {"poll", polled},             {"epoll", epolled},           {"eventfd", counters},
       {"files", files},             {"exhausted", exhausted},     {"devices", devices},
+      {"memory-files", memory_files}, {"copies", copies},
   };
   return RUN_PART(PARTS);
 }

@@ -13,6 +13,8 @@ import {
   sysEpollWait,
 } from '../../../../fs/eventpoll-syscalls.ts';
 import { sysPipe, sysPipe2 } from '../../../../fs/pipe-syscalls.ts';
+import { sysCopyFileRange, sysSendfile } from '../../../../fs/splice.ts';
+import { sysMemfdCreate } from '../../../../mm/memfd.ts';
 import { sysPoll, sysPpoll, sysPselect6, sysSelect } from '../../../../fs/select.ts';
 import { sysFcntl } from '../../../../fs/fcntl.ts';
 import { sysClose, sysCloseRange, sysDup, sysDup2, sysDup3 } from '../../../../fs/file.ts';
@@ -163,6 +165,9 @@ export const FILE_CALLS: Partial<Record<SyscallName, Handled>> = {
   utimensat: [sysUtimensat, ROOT_ONLY],
   utimes: [sysUtimes, ROOT_ONLY],
   futimesat: [sysFutimesat, ROOT_ONLY],
+  sendfile: [sysSendfile],
+  copy_file_range: [sysCopyFileRange],
+  memfd_create: [sysMemfdCreate, 'seals, huge pages'],
   pipe: [sysPipe, PACKETS],
   pipe2: [sysPipe2, PACKETS],
   poll: [sysPoll],

@@ -3327,5 +3327,9 @@ export const enum F {
   __sys_setuid,
   __sys_setresuid,
   __sys_setreuid,
+  do_sendfile,
+  splice_direct_to_actor,
+  vfs_copy_file_range,
+  __do_sys_memfd_create,
   COUNT,
 }

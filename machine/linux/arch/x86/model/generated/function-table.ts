@@ -3334,4 +3334,8 @@ export const FUNCTIONS: readonly FunctionText[] = [
   ['__sys_setuid', 448, 4, 70, 9],
   ['__sys_setresuid', 640, 6, 110, 14],
   ['__sys_setreuid', 576, 6, 100, 13],
+  ['do_sendfile', 976, 8, 110, 16],
+  ['splice_direct_to_actor', 704, 6, 60, 9],
+  ['vfs_copy_file_range', 1216, 8, 150, 22],
+  ['__do_sys_memfd_create', 608, 6, 90, 13],
 ];
