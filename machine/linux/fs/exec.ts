@@ -16,6 +16,7 @@ import { walkQuietly } from './namei.ts';
 import type { MappedFile, MmStruct } from '../include/linux/mm_types.ts';
 import type { Task } from '../include/linux/sched.ts';
 import { Ss } from '../include/linux/signal_types.ts';
+import { Personality } from '../include/uapi/linux/personality.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { leaveMm } from '../kernel/exit.ts';
 import { mmAlloc, mmput } from '../kernel/mm.ts';
@@ -47,7 +48,9 @@ function programFile(kernel: Kernel, { path, bytes }: ExecRequest): MappedFile {
  */
 export function beginNewExec(kernel: Kernel, mm: MmStruct, filename: string): AddressLayout {
   const { cpu, current } = kernel;
-  const layout = addressLayout(kernel.config.randomizeVaSpace, kernel.randomLayout);
+  const fixed = (current.personality & Personality.ADDR_NO_RANDOMIZE) !== 0;
+  const mode = fixed ? 0 : kernel.config.randomizeVaSpace;
+  const layout = addressLayout(mode, kernel.randomLayout);
   mm.mmapBase = layout.mmapBase;
   cpu.run(F.begin_new_exec, 228);
   const { mm: old } = current;

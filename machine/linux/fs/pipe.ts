@@ -12,6 +12,7 @@ import { O } from '../include/uapi/asm-generic/fcntl.ts';
 import { Poll } from '../include/uapi/asm-generic/poll.ts';
 import { Sig } from '../include/uapi/asm-generic/signal.ts';
 import type { Kernel } from '../init/kernel.ts';
+import { PageKind } from '../mm/mem_map.ts';
 import { mutexLock, mutexUnlock } from '../kernel/locking/mutex.ts';
 import { spinLockIrq, spinUnlockIrq } from '../kernel/locking/spinlock.ts';
 import { wakeUpSync, type WaitQueueHead, waitEventInterruptible } from '../kernel/sched/wait.ts';
@@ -135,7 +136,7 @@ function mergeBytes(kernel: Kernel, pipe: PipeInode, iter: IovIter): number {
 /** A page for what comes next, or null without memory. */
 function newBuffer(kernel: Kernel, pipe: PipeInode): PipeBuffer | null {
   const { cpu } = kernel;
-  const frame = pipe.spare.pop() ?? allocPages(kernel);
+  const frame = pipe.spare.pop() ?? allocPages(kernel, PageKind.KERNEL, false);
   if (frame < 0) return null;
   spinLockIrq(cpu, pipe.address + 64);
   cpu.write(pipe.address + 128);

@@ -161,7 +161,6 @@ const MEMORY: readonly KernelWord[] = [
   unmodelled('init_on_free', 'zero pages and objects when freed'),
   unmodelled('slub_debug', 'slab debugging'),
   unmodelled('vm.swappiness', 'reclaim balance'),
-  unmodelled('hardened_usercopy', 'copy checks'),
 ];
 
 const TIME: readonly KernelWord[] = [

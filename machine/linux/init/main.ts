@@ -258,7 +258,8 @@ function bringUpCpus(options: KernelOptions, early: BootMemory): KernelCpu[] {
   return platform.cpus.map((hardware, number) => {
     hardware.loadCr3(early.swapperPgd, 0, false, 'both');
     const perCpu = early.perCpu[number];
-    return new KernelCpu({ platform, number, ticks, text, ledger, perCpu });
+    const { hardening } = config.memoryPolicy;
+    return new KernelCpu({ platform, number, ticks, text, ledger, hardening, perCpu });
   });
 }
 

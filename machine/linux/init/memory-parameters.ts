@@ -40,14 +40,21 @@ export const MEMORY_POLICY_WORDS: readonly KernelWord[] = [
     effect: 'always four levels',
     support: 'accepted',
   },
-  {
+  modelled({
     word: 'init_on_alloc',
     meaning: 'zero pages and objects when allocated',
-    values: ['1'],
-    default: '',
-    effect: 'always on, as in Debian',
-    support: 'accepted',
-  },
+    values: ['0', '1'],
+    default: '1',
+    effect:
+      '0: huge pages, copies on write, pipes and slab objects are not zeroed before they are filled',
+  }),
+  modelled({
+    word: 'hardened_usercopy',
+    meaning: 'check copies from and to user memory against kernel objects',
+    values: ['on', 'off'],
+    default: 'on',
+    effect: 'what paths, strings and CPU masks cost on their way in and out',
+  }),
   modelled({
     word: 'cgroup.memory',
     meaning: 'nokmem: kernel objects are not charged to memory control groups',
@@ -82,6 +89,10 @@ export function resolveMemoryPolicy(given: Given): MemoryPolicy {
     overcommitRatio: wholeNumber(value('vm.overcommit_ratio'), 50),
     transparentHugePages: huge,
     kmemAccounting: !given.has('cgroup.memory'),
+    hardening: {
+      initOnAlloc: value('init_on_alloc') !== '0',
+      usercopy: value('hardened_usercopy') !== 'off',
+    },
     hugePages: wholeNumber(value('hugepages'), 0),
   };
 }
@@ -95,6 +106,8 @@ export function memoryWords(policy: MemoryPolicy): [string, string][] {
   return [
     ['transparent_hugepage', policy.transparentHugePages],
     ['cgroup.memory', policy.kmemAccounting ? 'kmem' : 'nokmem'],
+    ['init_on_alloc', policy.hardening.initOnAlloc ? '1' : '0'],
+    ['hardened_usercopy', policy.hardening.usercopy ? 'on' : 'off'],
     ['hugepages', String(policy.hugePages)],
     ['vm.overcommit_memory', String(policy.overcommit)],
     ['vm.overcommit_ratio', String(policy.overcommitRatio)],

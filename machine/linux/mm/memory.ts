@@ -183,7 +183,7 @@ function fileFault(
 function cowFault(kernel: Kernel, mm: MmStruct, vma: Vma, address: number, entry: number): Fault {
   const { cpu } = kernel;
   if (!anonVmaPrepare(kernel, mm, vma)) return Fault.OUT_OF_MEMORY;
-  const copy = vmaAllocFolio(kernel);
+  const copy = vmaAllocFolio(kernel, PageKind.ANON, false);
   if (copy < 0) return Fault.OUT_OF_MEMORY;
   chargeNewPage(cpu, copy);
   cpu.run(F.__do_fault, 36);
@@ -357,7 +357,7 @@ function copyOnWrite(kernel: Kernel, mm: MmStruct, vma: Vma, page: number, entry
   cpu.run(F.wp_page_copy, isZero ? 160 : 197);
   cpu.runCalls(F.pte_pfn, 22, 2);
   if (!anonVmaPrepare(kernel, mm, vma)) return Fault.OUT_OF_MEMORY;
-  const frame = vmaAllocFolio(kernel);
+  const frame = vmaAllocFolio(kernel, PageKind.ANON, isZero);
   if (frame < 0) return Fault.OUT_OF_MEMORY;
   const counted = (before & Pte.SPECIAL) === 0;
   if (!isZero) {

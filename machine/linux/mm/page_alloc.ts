@@ -34,6 +34,16 @@ export function clearPage(source: PageSource, frame: number): void {
   memory.written(physical);
 }
 
+/** What init_on_alloc does to a page that its user fills. Without it nobody pays, and nothing leaks. */
+function initPage(source: PageSource, frame: number): void {
+  if (source.cpu.hardening.initOnAlloc) {
+    clearPage(source, frame);
+    return;
+  }
+  source.memory.zeroPage(frame << PAGE_SHIFT);
+  source.memory.written(frame << PAGE_SHIFT);
+}
+
 /** Zeroes `count` frames in a row, a clear_page_erms each. */
 export function clearPages(source: PageSource, frame: number, count: number): void {
   for (let i = 0; i < count; i++) clearPage(source, frame + i);
@@ -59,13 +69,13 @@ export function allocHugePage(source: PageSource, order: number, kind: PageKind)
   if (frame < 0) return -1;
   cpu.writePageStruct(frame);
   cpu.run(F.prep_transhuge_page, 6);
-  clearPages(source, frame, count);
+  for (let i = 0; i < count; i++) initPage(source, frame + i);
   tracePoint(source, Point.MM_PAGE_ALLOC, frame, order);
   return frame;
 }
 
-/** __alloc_pages for one zeroed page (init_on_alloc or __GFP_ZERO). Returns a frame or -1. */
-function allocPagesNodemask(source: PageSource, kind: PageKind): number {
+/** __alloc_pages for one page, with __GFP_ZERO if `zeroed`. Returns a frame or -1. */
+function allocPagesNodemask(source: PageSource, kind: PageKind, zeroed: boolean): number {
   const { cpu, buddy } = source;
   cpu.run(F.__alloc_pages, 105);
   cpu.stack(512, 2);
@@ -85,7 +95,8 @@ function allocPagesNodemask(source: PageSource, kind: PageKind): number {
   spinTrylock(cpu, cpu.perCpu + PerCpu.PAGE_LISTS);
   listDelEntryValid(cpu);
   spinUnlock(cpu);
-  clearPage(source, frame);
+  if (zeroed) clearPage(source, frame);
+  else initPage(source, frame);
   tracePoint(source, Point.MM_PAGE_ALLOC, frame, 0);
   return frame;
 }
@@ -97,22 +108,22 @@ function memoryPolicy(cpu: KernelCpu): void {
   cpu.run(F._find_first_bit, 13);
 }
 
-/** alloc_pages: a zeroed frame for the kernel itself (page tables ...), or -1. */
-export function allocPages(source: PageSource, kind = PageKind.KERNEL): number {
+/** alloc_pages: a frame for the kernel itself (page tables ...), or -1. */
+export function allocPages(source: PageSource, kind = PageKind.KERNEL, zeroed = true): number {
   source.cpu.run(F.alloc_pages, 53);
   memoryPolicy(source.cpu);
-  return allocPagesNodemask(source, kind);
+  return allocPagesNodemask(source, kind, zeroed);
 }
 
-/** vma_alloc_folio: a zeroed frame for user memory, or -1. */
-export function vmaAllocFolio(source: PageSource, kind = PageKind.ANON): number {
+/** vma_alloc_folio: a frame for user memory, or -1. */
+export function vmaAllocFolio(source: PageSource, kind = PageKind.ANON, zeroed = true): number {
   const { cpu } = source;
   cpu.run(F.vma_alloc_folio, 74);
   cpu.stack(448, 1);
   cpu.run(F.__get_vma_policy, 10);
   memoryPolicy(cpu);
   cpu.run(F.__folio_alloc, 13);
-  const frame = allocPagesNodemask(source, kind);
+  const frame = allocPagesNodemask(source, kind, zeroed);
   cpu.run(F._compound_head, 6);
   return frame;
 }

@@ -165,7 +165,9 @@ export class KmemCache {
     return this.freeObjects.pop() ?? -1;
   }
 
+  /** slab_post_alloc_hook's zeroing. Objects whose makers ask for zeros are not told apart. */
   private clear({ cpu }: PageSource, object: number): void {
+    if (!cpu.hardening.initOnAlloc) return;
     cpu.run(F.__memset, 1);
     cpu.run(F.memset_erms, 6);
     for (let at = 0; at < this.objectBytes; at += LINE_BYTES) cpu.write(object + at);

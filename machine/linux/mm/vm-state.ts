@@ -1,4 +1,5 @@
 /** Ours, not Linux's: what the memory manager knows of the whole machine, beside the page allocator. */
+import type { Hardening } from '../arch/x86/model/hardening.ts';
 
 /** vm.overcommit_memory */
 export const enum Overcommit {
@@ -19,6 +20,7 @@ export interface MemoryPolicy {
   readonly transparentHugePages: HugePagePolicy;
   /** Kernel objects of a process are charged to its memory control group. */
   readonly kmemAccounting: boolean;
+  readonly hardening: Hardening;
   /** Reserved 2 MiB pages (hugepages=). */
   readonly hugePages: number;
 }

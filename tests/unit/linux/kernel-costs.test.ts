@@ -71,6 +71,33 @@ describe('kernel time', () => {
     expect(free).toBeLessThan(charged);
   });
 
+  it('goes down when copies of paths are not checked', () => {
+    const emit = (guest: Guest): void => {
+      const { label } = guest.constant('/proc\0');
+      calls(20, () => {
+        guest.syscall('access', label, 0);
+      })(guest);
+    };
+    const [checked] = cyclesOf(['calls'], 'norandmaps', emit);
+    const [unchecked] = cyclesOf(['calls'], 'norandmaps hardened_usercopy=off', emit);
+    expect(unchecked).toBeLessThan(checked - 20 * 50);
+  });
+
+  it('goes down when pages and objects are not zeroed before they are filled', () => {
+    const emit = (guest: Guest): void => {
+      const ends = guest.variable('ends', 8);
+      calls(20, () => {
+        guest.syscall('pipe', ends);
+        guest.syscall('write', 4, ends, 8);
+        guest.syscall('close', 3);
+        guest.syscall('close', 4);
+      })(guest);
+    };
+    const [zeroed] = cyclesOf(['calls'], 'norandmaps', emit);
+    const [unzeroed] = cyclesOf(['calls'], 'norandmaps init_on_alloc=0', emit);
+    expect(unzeroed).toBeLessThan(zeroed - 20 * 100);
+  });
+
   it('sleeps by the slack that prctl sets', () => {
     const [usual, exact] = cyclesOf(['50 us', '1 ns'], '', (guest) => {
       const { asm } = guest;

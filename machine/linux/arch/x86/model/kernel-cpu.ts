@@ -20,6 +20,7 @@ import { FunctionAccounts } from './function-accounts.ts';
 import { High, PAGE_STRUCT_BYTES } from './address-map.ts';
 import { F } from './generated/function-ids.ts';
 import type { KernelText } from './kernel-text.ts';
+import { type Hardening, instructionLimits } from './hardening.ts';
 import type { KernelTicks } from './kernel-ticks.ts';
 import type { Platform, PlatformCpu } from './platform.ts';
 import { Registers } from './registers.ts';
@@ -44,6 +45,7 @@ export interface KernelCpuOptions {
   readonly ticks: KernelTicks;
   readonly text: KernelText;
   readonly ledger: Ledger;
+  readonly hardening: Hardening;
   /** Physical address of the CPU's per-CPU area. */
   readonly perCpu: number;
 }
@@ -53,6 +55,7 @@ export class KernelCpu {
   readonly hardware: PlatformCpu;
   readonly ticks: KernelTicks;
   readonly perCpu: number;
+  readonly hardening: Hardening;
   readonly registers: Registers;
   /** Which address spaces its TLB may hold. */
   readonly tlb = new TlbState();
@@ -84,6 +87,7 @@ export class KernelCpu {
   private readonly thunkInstructions = new Float64Array(F.COUNT);
   private readonly instructionTicks: Ticks;
   private readonly returnTicks: Ticks;
+  private readonly limits: Uint32Array;
   private readonly slow: SlowTicks;
   private readonly charges = new Float64Array(F.COUNT * Cause.COUNT);
   private readonly dirty = new Int32Array(F.COUNT);
@@ -102,6 +106,8 @@ export class KernelCpu {
     this.instructionTicks = options.ticks.instruction;
     this.returnTicks = options.ticks.srsoReturn;
     this.text = options.text;
+    this.hardening = options.hardening;
+    this.limits = instructionLimits(options.hardening);
     this.slow = new SlowTicks(options.text, options.ticks);
     this.ledger = options.ledger;
     this.perCpu = options.perCpu;
@@ -194,9 +200,12 @@ export class KernelCpu {
     this.record = this.records + fn * BlockRecord.BYTES;
   }
 
-  /** Runs `instructions` of `fn`, called once. */
-  run(fn: F, instructions: number): void {
+  /** Runs `wanted` instructions of `fn`, called once; fewer or none where hardening that it is for is off. */
+  run(fn: F, wanted: number): void {
     const { text, access } = this;
+    const limit = this.limits[fn];
+    if (limit === 0) return;
+    const instructions = wanted > limit ? limit : wanted;
     const calls = this.counts[fn];
     if (calls === 0) this.mark(fn);
     this.counts[fn] = calls + 1;
@@ -226,9 +235,11 @@ export class KernelCpu {
     this.charge(Cause.TRANSITION, calls * this.slow.call[fn]);
   }
 
-  /** Runs `instructions` of `fn` in all, over `calls` calls. */
-  runCalls(fn: F, instructions: number, calls: number): void {
-    if (calls === 0) return;
+  /** Runs `wanted` instructions of `fn` in all, over `calls` calls. */
+  runCalls(fn: F, wanted: number, calls: number): void {
+    const limit = this.limits[fn];
+    if (calls === 0 || limit === 0) return;
+    const instructions = Math.min(wanted, limit * calls);
     const first = Math.floor(instructions / calls);
     this.run(fn, first);
     this.counts[fn] += calls - 1;

@@ -3,6 +3,7 @@
  * arch/x86/entry/syscalls/syscall_64.tbl.
  */
 import { sysExecve, sysExecveat } from '../../../../fs/exec-syscalls.ts';
+import { sysPersonality } from '../../../../kernel/exec_domain.ts';
 import {
   sysGetgroups,
   sysGetresgid,
@@ -33,6 +34,7 @@ export const IDENTITY_CALLS: Partial<Record<SyscallName, Handled>> = {
   execve: [sysExecve, 'dynamic programs, set-user-id'],
   execveat: [sysExecveat, 'dynamic programs, set-user-id'],
   prctl: [sysPrctl, 'names, signals of parents, dumps, subreapers, timer slack'],
+  personality: [sysPersonality, 'flags but ADDR_NO_RANDOMIZE change nothing'],
   getuid: [sysGetuid],
   geteuid: [sysGeteuid],
   getgid: [sysGetgid],

@@ -3331,5 +3331,6 @@ export const enum F {
   splice_direct_to_actor,
   vfs_copy_file_range,
   __do_sys_memfd_create,
+  __x64_sys_personality,
   COUNT,
 }

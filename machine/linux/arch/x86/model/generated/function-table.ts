@@ -3338,4 +3338,5 @@ export const FUNCTIONS: readonly FunctionText[] = [
   ['splice_direct_to_actor', 704, 6, 60, 9],
   ['vfs_copy_file_range', 1216, 8, 150, 22],
   ['__do_sys_memfd_create', 608, 6, 90, 13],
+  ['__x64_sys_personality', 48, 1, 12, 1],
 ];
