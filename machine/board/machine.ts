@@ -25,7 +25,7 @@ import { HardwareEvents, wantsHardwareEvents } from './hardware-events.ts';
 import { coreTiming, memoryGeometry, predictorSpec } from './geometry.ts';
 import type { MachineOptions, MachineRefusal, MachineResult, TaskRow } from './machine-api.ts';
 import { BRANCH_MISS } from './hardware-tables.ts';
-import { signalReport } from './signal-report.ts';
+import { signalReport, STUCK } from './signal-report.ts';
 import { functionsOf, UserSymbols, type LoadedModule } from './user-symbols.ts';
 
 const PAGE_MASK = ~0xfffn;
@@ -165,7 +165,7 @@ class Machine {
     if (error !== null) return refusal(error);
     const loadBias = this.loadBias(kernel);
     this.userSymbols = new UserSymbols(this.symbols, this.loadedModules(kernel));
-    const { status, signal } = running.run();
+    const { status, signal, stuck } = running.run();
     const clocks = running.clocks();
     ledger.closeWindow('', clocks);
     this.hardwareEvents?.finish();
@@ -174,6 +174,7 @@ class Machine {
       kind: 'result',
       exit: {
         status,
+        ...(stuck ? { signal: STUCK } : {}),
         ...(signal === null ? {} : { signal: signalReport(signal, this.userSymbols) }),
       },
       clocks,

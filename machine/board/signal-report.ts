@@ -6,6 +6,13 @@ import type { UserSymbols } from './user-symbols.ts';
 
 const SIGILL = 4;
 
+/** How a program ends that would sleep for ever: as if somebody had lost patience with it. */
+export const STUCK: SignalReport = {
+  name: 'SIGKILL',
+  number: 9,
+  message: 'SIGKILL: every task sleeps and nothing will wake them, so the lab ended the run',
+};
+
 /** Names an instruction that the guest CPU does not have: ` 'vaddps'`. */
 function instructionNamed(code: Uint8Array, address: bigint): string {
   const mnemonic = decode(code, address)?.mnemonic;

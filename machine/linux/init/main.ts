@@ -121,6 +121,8 @@ export interface ProgramEnd {
   /** Exit code, or 128 + signal. */
   readonly status: number;
   readonly signal: FatalSignal | null;
+  /** It sleeps for ever: no event is left that could wake any task. */
+  readonly stuck: boolean;
 }
 
 /** start_kernel: memory, page tables, tasks, time, the vDSO. */
@@ -139,8 +141,10 @@ export function startKernel(options: KernelOptions): RunningKernel {
       const process = target?.signal;
       const grouped = process?.groupExit === true ? process.groupExitCode : null;
       const exitCode = grouped ?? target?.exitCode ?? 0;
-      const signal = exitCode & 0x7f;
-      return { status: signal === 0 ? exitCode >>> 8 : 128 + signal, signal: kernel.fatalSignal };
+      const stuck = !kernel.ended;
+      const signal = stuck ? Sig.KILL : exitCode & 0x7f;
+      const status = signal === 0 ? exitCode >>> 8 : 128 + signal;
+      return { status, signal: kernel.fatalSignal, stuck };
     },
     clocks: () => options.platform.cpus.map(({ state }) => state.clock),
   };

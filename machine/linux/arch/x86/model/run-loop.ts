@@ -6,7 +6,7 @@
 import { assert, MachineBug } from '../../../../core/assert.ts';
 import type { Ticks } from '../../../../core/units.ts';
 import { ExitReason } from '../../../../hardware/layout.ts';
-import { type Kernel, warnOnce } from '../../../init/kernel.ts';
+import type { Kernel } from '../../../init/kernel.ts';
 import { switchTasks } from '../../../kernel/sched/core.ts';
 import type { Rq } from '../../../kernel/sched/sched.ts';
 import { startTick, stopTick } from '../../../kernel/time/tick-sched.ts';
@@ -38,10 +38,8 @@ export function runCpus(kernel: Kernel, onMarker: (marker: number) => void): voi
   });
   while (!kernel.ended) {
     const first = earliest(drivers);
-    if (timeOf(first.rq) === Infinity) {
-      warnOnce(kernel, 'deadlock', 'every task sleeps and nothing will wake them: the run ends');
-      break;
-    }
+    // Every task sleeps and nothing will wake them: the target has not ended and never will.
+    if (timeOf(first.rq) === Infinity) break;
     new Turn(kernel, drivers, first, onMarker).run();
   }
   for (const { rq } of drivers) if (rq.cpu.inKernel) rq.cpu.leave();
