@@ -48,12 +48,13 @@ async function boards(): Promise<Row[]> {
 
 async function kernelWords(): Promise<Row[]> {
   const words = (await loadCatalogue()).kernelWords();
-  return words.map(({ word, values, support, meaning, ...rest }) => [
+  return words.map(({ word, values, support, meaning, effect, ...rest }) => [
     word,
     values.join(', '),
     rest.default,
     support,
     meaning,
+    effect,
   ]);
 }
 
@@ -104,7 +105,7 @@ export const TOPICS: readonly Topic[] = [
   {
     name: 'kernel',
     summary: "the words that configure the kernel, all Linux's own (--kernel)",
-    columns: left('word', 'values', 'default', 'support', 'meaning'),
+    columns: left('word', 'values', 'default', 'support', 'meaning', 'effect'),
     load: kernelWords,
   },
   {

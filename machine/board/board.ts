@@ -185,6 +185,9 @@ export interface KernelCosts {
   readonly vectorState: Figure;
   /** What the hypervisor takes to run a virtual CPU again that had halted; 0 on bare metal. */
   readonly haltWake: Figure;
+  /** Reading a register of the HPET, and the port of the ACPI power management timer, on bare metal. */
+  readonly hpetRead: Figure;
+  readonly pmTimerRead: Figure;
 }
 
 export interface Board {

@@ -4,7 +4,8 @@ import {
   SYSCALL_TABLE,
   type SyscallEntry,
 } from '../linux/arch/x86/entry/syscalls/syscall-table.ts';
-import { KERNEL_WORDS, type KernelWord } from '../linux/init/kernel-parameters.ts';
+import { KERNEL_WORDS } from '../linux/init/kernel-parameters.ts';
+import type { KernelWord } from '../linux/init/kernel-word.ts';
 import { DECLARED_TABLES } from '../linux/trace/specs.ts';
 import { TRACE_TABLES } from './trace-tables.ts';
 

@@ -61,6 +61,8 @@ export const SIMPLE: Board = {
     interruptFlag: NONE,
     vectorState: NONE,
     haltWake: NONE,
+    hpetRead: decreed(500),
+    pmTimerRead: decreed(1000),
   },
   features: ['pcid', 'fsgsbase', 'constant_tsc', 'nonstop_tsc', 'rdtscp'],
 };

@@ -92,6 +92,8 @@ export const SKYLAKE: Board = {
     interruptFlag: figure(8, 0.5, 'from memory'),
     vectorState: figure(110, 0.4, 'xsave and xrstor with AVX state; from memory'),
     haltWake: figure(0, 0, 'bare metal'),
+    hpetRead: figure(2200, 0.5, 'an uncached read across the chipset, about 0.55 us; from memory'),
+    pmTimerRead: figure(3200, 0.5, 'a port read across the chipset, about 0.8 us; from memory'),
     streamOverlap: figure(10, 0.4, 'line fill buffers of a core; from memory'),
   },
   features: [

@@ -202,6 +202,16 @@ export const ZEN4_VM: Board = {
       0.7,
       'between the 46 k TSC that both wake-ups of pingpong_* cross cpu take beyond the model and the 9 k that the one takes with cpu1 kept awake by a spinner; the host polls before it sleeps, which is not modelled',
     ),
+    hpetRead: figure(
+      2000,
+      0.5,
+      'bare metal, an uncached read across the chipset, about 0.55 us; from memory; the VM exit comes on top. The host shows its guests none: as another hypervisor would emulate it',
+    ),
+    pmTimerRead: figure(
+      2900,
+      0.5,
+      'bare metal, a port read across the chipset, about 0.8 us; from memory; the VM exit comes on top. The host shows its guests none',
+    ),
     streamOverlap: figure(
       24,
       0.5,
@@ -218,5 +228,6 @@ export const ZEN4_VM: Board = {
     'fsrm',
     'retpoline',
     'srso',
+    'kvm_clock',
   ],
 };

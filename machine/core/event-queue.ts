@@ -52,6 +52,11 @@ export class EventQueue {
     }
   }
 
+  /** Whether no event but `event` is pending. */
+  holdsOnly(event: ScheduledEvent | null): boolean {
+    return this.heap.every((each) => each.cancelled || each === event);
+  }
+
   private dropCancelled(): void {
     while (this.heap.length > 0 && this.heap[0].cancelled) this.pop();
   }

@@ -1,27 +1,17 @@
 /** Ours, not Linux's: the kernel's configuration after every word has been read and resolved. */
 import type { MemoryPolicy } from '../mm/vm-state.ts';
-import type { ClocksourceName } from '../include/linux/timekeeper_internal.ts';
+import type { SchedConfig } from './sched-parameters.ts';
+import type { TimeConfig } from './time-parameters.ts';
 
 export type SpectreV2 = 'off' | 'retpoline' | 'eibrs' | 'eibrs,retpoline';
 
-/** What the command line says about scheduling. */
-export interface SchedConfig {
-  readonly fair: 'eevdf' | 'cfs';
-  readonly preempt: 'none' | 'voluntary' | 'full' | 'lazy';
-  /** CPUs outside load balancing, a bit each. */
-  readonly isolated: number;
-}
-
-export interface KernelConfig {
+export interface KernelConfig extends TimeConfig {
   readonly pti: boolean;
   readonly pcid: boolean;
   readonly spectreV2: SpectreV2;
   /** Return thunk of spec_rstack_overflow=safe-ret. */
   readonly srso: boolean;
   readonly randomizeVaSpace: 0 | 1 | 2;
-  readonly vdso: boolean;
-  readonly clocksource: ClocksourceName;
-  readonly hz: number;
   readonly sched: SchedConfig;
   /** Bytes of memory that the kernel uses. */
   readonly memoryBytes: number;

@@ -1,56 +1,13 @@
 /**
  * The words that configure the kernel, after Linux 6.1 Documentation/admin-guide/kernel-parameters.txt,
- * lib/Kconfig and admin-guide/sysctl: command-line words, CONFIG_ options, sysctls. `modelled` words
- * change the model; `accepted` ones are taken because the model always behaves that way or the
- * difference is invisible; `unmodelled` ones exist in Linux and are refused with that explanation.
+ * lib/Kconfig and admin-guide/sysctl: command-line words, CONFIG_ options, sysctls. kernel-word.ts says
+ * what the kinds mean.
  */
 
+import { accepted, type KernelWord, unmodelled, word } from './kernel-word.ts';
 import { MEMORY_POLICY_WORDS } from './memory-parameters.ts';
-
-export type Support = 'modelled' | 'accepted' | 'unmodelled';
-
-export interface KernelWord {
-  readonly word: string;
-  readonly meaning: string;
-  /** Every value it takes; `<...>` names a kind of value; empty for a word without value. */
-  readonly values: readonly string[];
-  readonly default: string;
-  readonly effect: string;
-  readonly support: Support;
-}
-
-function word(
-  name: string,
-  meaning: string,
-  values: readonly string[],
-  fallback: string,
-  effect: string,
-): KernelWord {
-  return { word: name, meaning, values, default: fallback, effect, support: 'modelled' };
-}
-
-const accepted = (
-  name: string,
-  meaning: string,
-  values: readonly string[],
-  effect: string,
-): KernelWord => ({
-  word: name,
-  meaning,
-  values,
-  default: '',
-  effect,
-  support: 'accepted',
-});
-
-const unmodelled = (name: string, meaning: string): KernelWord => ({
-  word: name,
-  meaning,
-  values: [],
-  default: '',
-  effect: 'none: refused',
-  support: 'unmodelled',
-});
+import { SCHED_WORDS } from './sched-parameters.ts';
+import { TIME_WORDS } from './time-parameters.ts';
 
 const ON_OFF = ['on', 'off'] as const;
 
@@ -163,81 +120,6 @@ const MEMORY: readonly KernelWord[] = [
   unmodelled('vm.swappiness', 'reclaim balance'),
 ];
 
-const TIME: readonly KernelWord[] = [
-  word('vdso', 'map the vDSO', ['0', '1'], '1', 'without it, clock functions are system calls'),
-  word(
-    'CONFIG_HZ',
-    'timer interrupts per second',
-    ['100', '250', '300', '1000'],
-    '250',
-    'period of the tick',
-  ),
-  word(
-    'clocksource',
-    'counter behind the clocks',
-    ['tsc'],
-    'tsc where the CPU has a constant one',
-    'hpet, acpi_pm and kvm-clock are not modelled yet',
-  ),
-  word(
-    'tsc',
-    'trust in the TSC',
-    ['reliable', 'nowatchdog'],
-    '',
-    'the TSC is used without a watchdog',
-  ),
-  accepted('nowatchdog', 'no lockup detectors', [], 'there are none'),
-  accepted('nohpet', 'do not use the HPET', [], 'it is never used'),
-  unmodelled('nohz', 'stopping the idle tick'),
-  unmodelled('nohz_full', 'CPUs without tick'),
-  unmodelled('highres', 'high-resolution timers'),
-  unmodelled('notsc', 'do not use the TSC'),
-  unmodelled('lapic_timer', 'timer hardware'),
-];
-
-const SCHEDULING: readonly KernelWord[] = [
-  word(
-    'sched',
-    "the fair scheduler: Linux's of 6.6 on, or of 6.1 (a word of this model)",
-    ['eevdf', 'cfs'],
-    'eevdf',
-    'which task runs next, for how long, and which wake-ups preempt',
-  ),
-  word(
-    'preempt',
-    'preemption of the kernel',
-    ['none', 'voluntary', 'full', 'lazy'],
-    'none',
-    'lazy: fair tasks are preempted at the tick; the model switches on the way to user mode only',
-  ),
-  word(
-    'isolcpus',
-    'CPUs outside load balancing and wake-up placement',
-    ['<list of CPUs, such as 1,3-5>'],
-    'none',
-    'tasks run there only if their affinity says so',
-  ),
-  word(
-    'maxcpus',
-    'CPUs that are brought up',
-    ['<number>'],
-    "the board's",
-    'the machine has so many CPUs, up to 64',
-  ),
-  word('nosmp', 'one CPU', [], 'off', 'the same as maxcpus=1'),
-  unmodelled('threadirqs', 'threaded interrupts'),
-  unmodelled('rcu_nocbs', 'offloaded RCU callbacks'),
-  unmodelled('idle', 'idle loop'),
-  unmodelled('nosmt', 'no simultaneous multithreading'),
-  unmodelled('sched_verbose', 'scheduler messages'),
-  unmodelled('cgroup_disable', 'control groups'),
-  unmodelled('psi', 'pressure stall information'),
-  unmodelled('audit', 'auditing'),
-  unmodelled('kernel.sched_base_slice_ns', 'slice of EEVDF'),
-  unmodelled('kernel.sched_latency_ns', 'latency target of CFS'),
-  unmodelled('kernel.sched_autogroup_enabled', 'autogroups'),
-];
-
 const CONSOLE: readonly KernelWord[] = [
   accepted('quiet', 'fewer messages', [], 'there is no log'),
   accepted('console', 'console device', ['<device>'], 'there is no log'),
@@ -257,7 +139,7 @@ const CONSOLE: readonly KernelWord[] = [
 export const KERNEL_WORDS: readonly KernelWord[] = [
   ...MITIGATIONS,
   ...MEMORY,
-  ...TIME,
-  ...SCHEDULING,
+  ...TIME_WORDS,
+  ...SCHED_WORDS,
   ...CONSOLE,
 ];

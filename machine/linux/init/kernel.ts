@@ -22,6 +22,7 @@ import type { Tracepoints } from '../trace/tracepoints.ts';
 import type { FutexTable } from '../kernel/futex/core.ts';
 import type { Cgroups } from '../kernel/cgroup/cgroup.ts';
 import type { PiState } from '../kernel/futex/pi.ts';
+import type { PvClock } from '../kernel/time/pvclock.ts';
 import type { SchedState } from '../kernel/sched/entities.ts';
 import type { Rq } from '../kernel/sched/sched.ts';
 import type { PidNamespace } from '../kernel/pid.ts';
@@ -75,6 +76,8 @@ export interface Kernel extends PageSource {
   readonly trace: Tracepoints;
   readonly timekeeper: Timekeeper;
   readonly vdso: VdsoMapping | null;
+  /** What KVM shares of the time, where it is the clocksource. */
+  readonly pvclock: PvClock | null;
   /** The CPU whose kernel code runs; the run loop changes it. */
   cpu: KernelCpu;
   /** The task that runs on it. */

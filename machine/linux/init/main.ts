@@ -38,10 +38,14 @@ import {
   type KernelHolder,
   schedReady,
 } from '../kernel/sched/boot.ts';
+import { F } from '../arch/x86/model/generated/function-ids.ts';
+import { keepsTick } from '../kernel/sched/idle.ts';
 import { startFirstTask } from '../kernel/sched/core.ts';
 import { Sig, SIG_IGN } from '../include/uapi/asm-generic/signal.ts';
 import { PidNamespace, startSession } from '../kernel/pid.ts';
 import type { Timekeeper } from '../include/linux/timekeeper_internal.ts';
+import { clocksourceHz, readClocksource } from '../kernel/time/clocksources.ts';
+import { createPvClock, type PvClock } from '../kernel/time/pvclock.ts';
 import { startTick } from '../kernel/time/tick-sched.ts';
 import { createTimekeeper, publish } from '../kernel/time/timekeeping.ts';
 import { KernelStacks } from '../mm/vmalloc.ts';
@@ -151,14 +155,21 @@ export function startKernel(options: KernelOptions): RunningKernel {
 }
 
 /** timekeeping_init: the wall clock starts with the run. */
-function startTimekeeper(options: KernelOptions, cpu: KernelCpu): Timekeeper {
-  return createTimekeeper({
-    clocksource: options.config.clocksource,
-    frequencyHz: options.tscMHz * 1e6,
-    hz: options.config.hz,
+function startTimekeeper(
+  options: KernelOptions,
+  cpu: KernelCpu,
+): { timekeeper: Timekeeper; pvclock: PvClock | null } {
+  const { clocksource, hz } = options.config;
+  const isShared = clocksource === 'kvm-clock';
+  const pvclock = isShared ? createPvClock(options.tscMHz * 1e6, readTsc({ cpu })) : null;
+  const source = { clocksource, frequencyHz: clocksourceHz(clocksource, options.tscMHz * 1e6) };
+  const timekeeper = createTimekeeper({
+    ...source,
+    hz,
     wallNs: options.wallNs ?? WALL_NS_DEFAULT,
-    now: readTsc({ cpu }),
+    now: readClocksource({ cpu, pvclock, timekeeper: source, coreMHz: options.coreMHz }),
   });
+  return { timekeeper, pvclock };
 }
 
 function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
@@ -177,7 +188,7 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
   const holder: KernelHolder = { kernel: null };
   const sched = createSchedState(config, cpus, holder);
   const source = { cpu, memory, buddy, caches, tasks, stacks, pids, sched };
-  const timekeeper = startTimekeeper(options, cpu);
+  const { timekeeper, pvclock } = startTimekeeper(options, cpu);
   const fileSystems = createFileSystems();
   const root = createRoot({ ...source, timekeeper, fileSystems });
   const rqs = kernelCpus.map((each) =>
@@ -186,7 +197,7 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
   const init = createTask(source, { pid: 1, parent: rqs[0].idle, comm: 'init', root });
   becomeInit(source, init);
   const vdso = config.vdso
-    ? initVdso(memory, buddy, { features: options.features, hz: config.hz })
+    ? initVdso(memory, buddy, { features: options.features, hz: config.hz, pvclock })
     : null;
   const kernel: Kernel = {
     ...source,
@@ -203,6 +214,7 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
     trace: tracepoints(options),
     timekeeper,
     vdso,
+    pvclock,
     current: init,
     init,
     fileSystems,
@@ -263,7 +275,9 @@ function bringUpCpus(options: KernelOptions, early: BootMemory): KernelCpu[] {
     hardware.loadCr3(early.swapperPgd, 0, false, 'both');
     const perCpu = early.perCpu[number];
     const { hardening } = config.memoryPolicy;
-    return new KernelCpu({ platform, number, ticks, text, ledger, hardening, perCpu });
+    const idleFunction = config.idlePoll ? F.cpu_idle_poll : F.default_idle;
+    const own = { hardening, idleFunction, perCpu };
+    return new KernelCpu({ platform, number, ticks, text, ledger, ...own });
   });
 }
 
@@ -310,7 +324,9 @@ function enterUserMode(kernel: Kernel, target: Task): void {
   startFirstTask(kernel, rq, target);
   loadUserSpace(kernel, mm);
   kernel.cpu.leave();
-  startTick(kernel, rq, rq.cpu.clock);
+  for (const each of kernel.rqs) {
+    if (each === rq || keepsTick(kernel.config)) startTick(kernel, each, each.cpu.clock);
+  }
 }
 
 function tracepoints({ events, trace }: KernelOptions): Tracepoints {

@@ -3,7 +3,7 @@
  * Documentation/admin-guide/kernel-parameters.txt, mm/transhuge.rst and sysctl/vm.rst.
  */
 import type { HugePagePolicy, MemoryPolicy } from '../mm/vm-state.ts';
-import type { KernelWord } from './kernel-parameters.ts';
+import type { KernelWord } from './kernel-word.ts';
 
 const modelled = (entry: Omit<KernelWord, 'support'>): KernelWord => ({
   ...entry,

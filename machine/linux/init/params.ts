@@ -3,9 +3,12 @@
  * the defaults of arch/x86/kernel/cpu/bugs.c and arch/x86/mm/pti.c. A mistake is a value.
  */
 import { nearestWords } from '../../core/nearest-words.ts';
-import type { KernelConfig, ResolvedWord, SchedConfig, SpectreV2 } from './config.ts';
+import type { KernelConfig, ResolvedWord, SpectreV2 } from './config.ts';
 import { memoryWords, resolveMemoryPolicy } from './memory-parameters.ts';
-import { KERNEL_WORDS, type KernelWord } from './kernel-parameters.ts';
+import { KERNEL_WORDS } from './kernel-parameters.ts';
+import type { KernelWord } from './kernel-word.ts';
+import { knobProblem, resolveSched, schedWords } from './sched-parameters.ts';
+import { clocksourceProblem, resolveTime, timeWords } from './time-parameters.ts';
 
 /** A word that cannot be used. */
 export interface ConfigError {
@@ -113,9 +116,12 @@ export function resolveConfig(commandLine: string, board: BoardFacts): KernelCon
   if (cpus?.value !== undefined && !(/^\d+$/.test(cpus.value) && inRange(Number(cpus.value)))) {
     return errorAt(cpus, `the value must be a number from 1 to ${CPUS_MAX}`);
   }
-  const tscMissing = !board.features.includes('constant_tsc');
+  const problem = clocksourceProblem(given, board.features);
   const source = given.get('clocksource') ?? given.get('tsc');
-  if (tscMissing && source !== undefined) return errorAt(source, 'the board has no constant TSC');
+  if (problem !== null && source !== undefined) return errorAt(source, problem);
+  const knob = knobProblem(given);
+  const wrong = knob === null ? undefined : given.get(knob.word);
+  if (knob !== null && wrong !== undefined) return errorAt(wrong, knob.problem);
   return assemble(given, board, memory);
 }
 
@@ -154,23 +160,6 @@ function resolveSrso(given: Given, board: BoardFacts, mitigations: boolean): boo
   return value === undefined ? mitigations : value === 'safe-ret';
 }
 
-function resolveSched(given: Given): SchedConfig {
-  return {
-    fair: given.get('sched')?.value === 'cfs' ? 'cfs' : 'eevdf',
-    preempt: (given.get('preempt')?.value ?? 'none') as SchedConfig['preempt'],
-    isolated: cpuMask(given.get('isolcpus')?.value ?? ''),
-  };
-}
-
-/** A CPU list such as 1,3-5 as a mask; flags before it (domain, nohz ...) are skipped. */
-function cpuMask(list: string): number {
-  let mask = 0;
-  for (const [, first, last] of list.matchAll(/(?:^|,)(\d+)(?:-(\d+))?/g)) {
-    for (let cpu = Number(first); cpu <= Number(last ?? first); cpu++) mask |= 1 << cpu;
-  }
-  return mask;
-}
-
 function assemble(given: Given, board: BoardFacts, memoryBytes: number): KernelConfig {
   const mitigations = given.get('mitigations')?.value !== 'off';
   const pti = resolvePti(given, board, mitigations);
@@ -180,8 +169,7 @@ function assemble(given: Given, board: BoardFacts, memoryBytes: number): KernelC
   const random = given.has('norandmaps')
     ? '0'
     : (given.get('kernel.randomize_va_space')?.value ?? '2');
-  const hz = Number(given.get('CONFIG_HZ')?.value ?? '250');
-  const vdso = given.get('vdso')?.value !== '0';
+  const time = resolveTime(given, board.features);
   const memoryPolicy = resolveMemoryPolicy(given);
   const maxCpus = given.has('nosmp') ? 1 : Number(given.get('maxcpus')?.value ?? board.cpus);
   const decided: [string, string][] = [
@@ -190,11 +178,8 @@ function assemble(given: Given, board: BoardFacts, memoryBytes: number): KernelC
     ['spectre_v2', spectreV2],
     ['spec_rstack_overflow', srso ? 'safe-ret' : 'off'],
     ['kernel.randomize_va_space', random],
-    ['CONFIG_HZ', String(hz)],
-    ['sched', resolveSched(given).fair],
-    ['preempt', resolveSched(given).preempt],
-    ['vdso', vdso ? '1' : '0'],
-    ['clocksource', 'tsc'],
+    ...schedWords(given),
+    ...timeWords(time),
     ['mem', String(memoryBytes)],
     ['maxcpus', String(maxCpus)],
     ...memoryWords(memoryPolicy),
@@ -210,9 +195,7 @@ function assemble(given: Given, board: BoardFacts, memoryBytes: number): KernelC
     spectreV2,
     srso,
     randomizeVaSpace: random === '0' ? 0 : random === '1' ? 1 : 2,
-    vdso,
-    clocksource: 'tsc',
-    hz,
+    ...time,
     sched: resolveSched(given),
     memoryBytes,
     memoryPolicy,

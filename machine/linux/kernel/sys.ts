@@ -2,7 +2,7 @@
  * Identity and limits, after Linux 6.1 kernel/sys.c, kernel/pid.c and arch/x86/kernel/process_64.c
  * neighbours: getpid and friends, uname, getcpu, sysinfo.
  */
-import { chargeReadTsc } from '../arch/x86/kernel/tsc.ts';
+import { chargeReadClocksource } from './time/clocksources.ts';
 import { copyToUser, putUser } from '../arch/x86/lib/usercopy.ts';
 import type { SyscallArguments } from '../arch/x86/entry/syscall-arguments.ts';
 import { ImageData, PerCpu } from '../arch/x86/model/address-map.ts';
@@ -109,7 +109,7 @@ export function sysSysinfo(kernel: Kernel, args: SyscallArguments): number {
   cpu.run(F.__do_sys_sysinfo, 27);
   cpu.run(F.do_sysinfo, 167);
   cpu.run(F.ktime_get_with_offset, 46);
-  chargeReadTsc(kernel);
+  chargeReadClocksource(kernel);
   cpu.run(F.ns_to_timespec64, 17);
   cpu.run(F.get_avenrun, 14);
   cpu.readImage(ImageData.AVENRUN);

@@ -49,6 +49,8 @@ describe('values', () => {
     expect(resolve('kernel.randomize_va_space=1').randomizeVaSpace).toBe(1);
     expect(resolve('norandmaps').randomizeVaSpace).toBe(0);
     expect(resolve('vdso=0').vdso).toBe(false);
+    const knobs = 'kernel.sched_base_slice_ns=3000000 kernel.sched_rt_runtime_us=-1';
+    expect(resolve(knobs).sched.knobs).toEqual({ baseSliceNs: 3e6, rtRuntimeNs: Infinity });
   });
 
   it("takes the board's CPUs unless told otherwise", () => {
@@ -89,7 +91,11 @@ describe('mistakes are values', () => {
     'mem=abc',
     'maxcpus=0',
     'CONFIG_HZ=60',
-    'clocksource=hpet',
+    'kernel.sched_base_slice_ns=1',
+    'kernel.sched_latency_ns=much',
+    'kernel.sched_rt_runtime_us=1000001',
+    'clocksource=kvm-clock',
+    'clocksource=jiffies',
   ])('%s', (word) => {
     expect(refuse(word)).toMatchObject({ kind: 'config-error', word, position: 0 });
   });
@@ -109,7 +115,7 @@ describe('the table', () => {
 
   it('every word of it is accepted with its first value, unless refused as unmodelled', () => {
     for (const { word, values, support } of KERNEL_WORDS) {
-      const free = word === 'mem' ? '128M' : '1';
+      const free = word === 'mem' ? '128M' : word.startsWith('kernel.sched_') ? KNOB_VALUE : '1';
       const [first] = values.length === 0 ? [undefined] : values;
       const sample = first?.startsWith('<') === true ? free : first;
       const config = resolveConfig(sample === undefined ? word : `${word}=${sample}`, {
@@ -119,5 +125,68 @@ describe('the table', () => {
       });
       expect('kind' in config, word).toBe(support === 'unmodelled');
     }
+  });
+});
+
+/** What of the configuration each word may change. */
+const CHANGES: Readonly<Record<string, readonly string[]>> = {
+  pti: ['pti'],
+  nopti: ['pti'],
+  nopcid: ['pcid'],
+  mitigations: ['pti', 'spectreV2', 'srso'],
+  spectre_v2: ['spectreV2'],
+  nospectre_v2: ['spectreV2'],
+  spec_rstack_overflow: ['srso'],
+  mem: ['memoryBytes'],
+  norandmaps: ['randomizeVaSpace'],
+  'kernel.randomize_va_space': ['randomizeVaSpace'],
+  vdso: ['vdso'],
+  CONFIG_HZ: ['hz'],
+  clocksource: ['clocksource'],
+  tsc: ['clocksource'],
+  nohpet: [],
+  nohz: ['nohz'],
+  idle: ['idlePoll'],
+  sched: ['sched'],
+  preempt: ['sched'],
+  isolcpus: ['sched'],
+  maxcpus: ['maxCpus'],
+  nosmp: ['maxCpus'],
+  hugepagesz: [],
+  ...Object.fromEntries(
+    KERNEL_WORDS.filter(({ word }) => word.startsWith('kernel.sched_')).map(({ word }) => [
+      word,
+      ['sched'],
+    ]),
+  ),
+};
+const FREE_VALUES: Readonly<Record<string, string>> = {
+  mem: '128M',
+  'vm.overcommit_ratio': '70',
+};
+/** A value that every knob of the scheduler takes. */
+const KNOB_VALUE = '960000';
+
+describe('a word changes what it is about, and nothing else', () => {
+  const features = [...INTEL, 'srso', 'kvm_clock'];
+  const plain = resolve('', features);
+  const modelled = KERNEL_WORDS.filter(({ support }) => support === 'modelled');
+
+  it.each(modelled.map(({ word, values }) => [word, values] as const))('%s', (word, values) => {
+    const allowed = CHANGES[word] ?? ['memoryPolicy'];
+    const changed = new Set<string>();
+    for (const value of values.length === 0 ? [undefined] : values) {
+      const free = FREE_VALUES[word] ?? (word.startsWith('kernel.sched_') ? KNOB_VALUE : '1');
+      const given = value?.startsWith('<') === true ? free : value;
+      const config = resolve(given === undefined ? word : `${word}=${given}`, features);
+      for (const key of Object.keys(plain) as (keyof KernelConfig)[]) {
+        if (key === 'words') continue;
+        if (JSON.stringify(config[key]) !== JSON.stringify(plain[key])) changed.add(key);
+      }
+      const decided = config.words.filter(({ from }) => from === 'command line');
+      expect(decided.every((entry) => entry.word === word)).toBe(true);
+    }
+    expect([...changed].filter((key) => !allowed.includes(key))).toEqual([]);
+    expect(changed.size).toBeGreaterThanOrEqual(Math.min(allowed.length, 1));
   });
 });

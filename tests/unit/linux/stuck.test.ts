@@ -4,13 +4,19 @@ import { runMachine } from '../../../machine/board/machine.ts';
 import { SIMPLE } from '../../../machine/board/simple.ts';
 import { buildExecutable } from '../../../workloads/lib/program.ts';
 
-it.each([1, 4])('is killed where nothing can wake it, with %i CPUs', (cpus) => {
+it.each([
+  [1, ''],
+  [4, ''],
+  [1, 'nohz=off'],
+  [4, 'nohz=off'],
+  [2, 'idle=poll'],
+])('is killed where nothing can wake it, with %i CPUs %s', (cpus, words) => {
   const { bytes } = buildExecutable(0, (guest) => {
     guest.syscall('pause');
   });
   const result = runMachine({
     board: SIMPLE,
-    commandLine: `maxcpus=${cpus}`,
+    commandLine: `maxcpus=${cpus} ${words}`,
     seed: 1,
     program: { path: '/stuck', bytes, argv: ['stuck'], env: [] },
     phases: [],

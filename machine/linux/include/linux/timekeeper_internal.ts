@@ -1,6 +1,6 @@
 /** What the timekeeper keeps, after Linux 6.1 include/linux/timekeeper_internal.h. */
 
-export type ClocksourceName = 'tsc' | 'hpet' | 'kvm-clock' | 'acpi_pm' | 'jiffies';
+export type ClocksourceName = 'tsc' | 'hpet' | 'kvm-clock' | 'acpi_pm';
 
 /** Linear time since `cycleLast`: ns = (cycles * mult + remainder) >> shift. */
 export interface Timekeeper {

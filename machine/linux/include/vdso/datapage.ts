@@ -78,6 +78,7 @@ export const VVAR_PAGES = [
 
 /** Distance from the image to the vvar page. */
 export const VVAR_OFFSET = -4 * PAGE_BYTES;
+export const PVCLOCK_OFFSET = -3 * PAGE_BYTES;
 export const TIMENS_OFFSET = -1 * PAGE_BYTES;
 
 /** Place of the first vdso_data within the vvar page (and within that of a time namespace). */

@@ -35,7 +35,10 @@ export function createSchedState(
 ): SchedState {
   const root = createRootGroup();
   return {
-    settings: defaultSettings({ ...config.sched, hz: config.hz, cpus }),
+    settings: {
+      ...defaultSettings({ ...config.sched, hz: config.hz, cpus }),
+      ...config.sched.knobs,
+    },
     root,
     groups: [root],
     cpus: 2 ** cpus - 1,

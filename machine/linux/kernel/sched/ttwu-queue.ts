@@ -10,6 +10,7 @@ import type { Kernel } from '../../init/kernel.ts';
 import { traceWakeup } from '../../trace/sched.ts';
 import { acquire, release } from '../locking/spinlock.ts';
 import { updateRqClock } from './clock.ts';
+import { endPolling, isPolling } from './idle.ts';
 import { psiTaskChange } from './psi.ts';
 import { type Rq, thisRq } from './sched.ts';
 import { activateWoken } from './wakeup.ts';
@@ -32,6 +33,10 @@ export function queueWakeup(kernel: Kernel, rq: Rq, task: Task): boolean {
   rq.wakeList.push(task);
   if (rq.wakeList.length > 1) return true;
   cpu.run(F.send_call_function_single_ipi, 10);
+  if (isPolling(kernel, rq)) {
+    endPolling(kernel, rq, flushCallFunctions);
+    return true;
+  }
   cpu.run(F.native_send_call_func_single_ipi, 5);
   cpu.charge(Cause.TRANSITION, cpu.ticks.ipiSend);
   rq.events.schedule(cpu.now + cpu.ticks.ipiDelivery, () => {
@@ -42,14 +47,20 @@ export function queueWakeup(kernel: Kernel, rq: Rq, task: Task): boolean {
   return true;
 }
 
-/** generic_smp_call_function_single_interrupt and sched_ttwu_pending. */
+/** sysvec_call_function_single */
 function pendingWakeups(kernel: Kernel): void {
   const { cpu } = kernel;
-  const rq = thisRq(kernel);
   cpu.run(F.sysvec_call_function_single, 26);
   cpu.run(F.__sysvec_call_function_single, 12);
   cpu.run(F.native_apic_mem_write, 3);
   cpu.run(F.generic_smp_call_function_single_interrupt, 3);
+  flushCallFunctions(kernel);
+}
+
+/** __flush_smp_call_function_queue: from the interrupt, or from an idle loop that polls. */
+function flushCallFunctions(kernel: Kernel): void {
+  const { cpu } = kernel;
+  const rq = thisRq(kernel);
   cpu.run(F.__flush_smp_call_function_queue, 53);
   cpu.run(F.llist_reverse_order, 11);
   cpu.write(rq.address + 640);

@@ -5,7 +5,7 @@
  */
 import type { ScheduledEvent } from '../../../core/event-queue.ts';
 import type { Ticks } from '../../../core/units.ts';
-import { chargeReadTsc } from '../../arch/x86/kernel/tsc.ts';
+import { chargeReadClocksource } from './clocksources.ts';
 import { ImageData, PerCpu } from '../../arch/x86/model/address-map.ts';
 import { F } from '../../arch/x86/model/generated/function-ids.ts';
 import type { Kernel } from '../../init/kernel.ts';
@@ -164,7 +164,7 @@ function hrtimerInterrupt(kernel: Kernel): void {
   spinLockIrqsave(cpu, base);
   cpu.run(F.ktime_get_update_offsets_now, 52);
   cpu.readImage(ImageData.TK_CORE);
-  chargeReadTsc(kernel);
+  chargeReadClocksource(kernel);
   const { now } = cpu;
   for (;;) {
     const { first } = hrtimers.tree;
@@ -211,5 +211,5 @@ function chargeProgram(kernel: Kernel): void {
 export function ktimeGet(kernel: Kernel): void {
   kernel.cpu.run(F.ktime_get, 38);
   kernel.cpu.indirect(1);
-  chargeReadTsc(kernel);
+  chargeReadClocksource(kernel);
 }

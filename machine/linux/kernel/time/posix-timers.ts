@@ -3,7 +3,7 @@
  * posix-stubs.c and posix-cpu-timers.c. Omits: setting clocks, timers, dynamic and CPU clocks of
  * other processes (the CPU clocks of the caller are there).
  */
-import { chargeReadTsc } from '../../arch/x86/kernel/tsc.ts';
+import { chargeReadClocksource } from './clocksources.ts';
 import { copyToUser } from '../../arch/x86/lib/usercopy.ts';
 import type { SyscallArguments } from '../../arch/x86/entry/syscall-arguments.ts';
 import { ImageData, PerCpu } from '../../arch/x86/model/address-map.ts';
@@ -38,7 +38,7 @@ function highResolution(
     cpu.indirect(1);
     cpu.readImage(ImageData.TK_CORE);
     cpu.readImage(ImageData.TK_CORE + 64);
-    chargeReadTsc(kernel);
+    chargeReadClocksource(kernel);
   };
 }
 
@@ -153,7 +153,7 @@ export function sysGettimeofday(kernel: Kernel, args: SyscallArguments): number 
   const [time, zone] = [args.unsigned(0), args.unsigned(1)];
   if (time !== 0) {
     cpu.run(F.ktime_get_real_ts64, 46);
-    chargeReadTsc(kernel);
+    chargeReadClocksource(kernel);
     const ns = wallNs(kernel);
     TIMESPEC.setBigInt64(0, ns / NSEC_PER_SEC, true);
     TIMESPEC.setBigInt64(8, (ns % NSEC_PER_SEC) / 1000n, true);

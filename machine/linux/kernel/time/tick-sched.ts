@@ -9,7 +9,7 @@ import type { Ticks } from '../../../core/units.ts';
 import { ImageData, PerCpu } from '../../arch/x86/model/address-map.ts';
 import { F } from '../../arch/x86/model/generated/function-ids.ts';
 import type { Kernel } from '../../init/kernel.ts';
-import { chargeReadTsc } from '../../arch/x86/kernel/tsc.ts';
+import { chargeReadClocksource } from './clocksources.ts';
 import { type Rq, thisRq } from '../sched/sched.ts';
 import { MachineBug } from '../../../core/assert.ts';
 import {
@@ -43,7 +43,7 @@ export function startTick(kernel: Kernel, rq: Rq, from: Ticks): void {
   armTimer(kernel, rq.tick, { cpu: rq.number, due, softDue: due });
 }
 
-/** tick_nohz_stop_tick: an idle CPU has none. */
+/** tick_nohz_stop_tick: a CPU that halts has none, unless nohz=off. */
 export function stopTick(kernel: Kernel, rq: Rq): void {
   if (rq.tick !== null) unlink(kernel, rq.tick);
 }
@@ -75,7 +75,7 @@ function updateWallTime(kernel: Kernel): void {
   cpu.run(F.timekeeping_advance, 148);
   cpu.indirect(1);
   spinLockIrqsave(cpu, cpu.perCpu + PerCpu.TICK_DEVICE);
-  chargeReadTsc(kernel);
+  chargeReadClocksource(kernel);
   cpu.run(F.ntp_tick_length, 3);
   if (timekeepingAdvance(kernel)) timekeepingUpdate(kernel);
   spinUnlockIrqrestore(cpu);
@@ -86,8 +86,12 @@ function updateProcessTimes(kernel: Kernel): void {
   const { cpu, current } = kernel;
   cpu.run(F.update_process_times, 30);
   cpu.run(F.account_process_tick, 15);
-  cpu.run(F.account_user_time, 32);
-  cpu.write(current.address + 1280);
+  if (current === thisRq(kernel).idle) {
+    cpu.run(F.account_idle_time, 16);
+  } else {
+    cpu.run(F.account_user_time, 32);
+    cpu.write(current.address + 1280);
+  }
   cpu.writePerCpu(PerCpu.CPU_TIMES);
   cpu.run(F.cpuacct_account_field, 6);
   cpu.run(F.acct_account_cputime, 34);

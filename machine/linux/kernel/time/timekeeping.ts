@@ -1,23 +1,22 @@
 /**
  * Timekeeping, after Linux 6.1 kernel/time/timekeeping.c: wall clock, monotonic, raw, boot and TAI
- * time on the TSC. Omits: NTP steering (the multiplier stays as computed), suspend, leap seconds.
+ * time on the clocksource. Omits: NTP steering (the multiplier stays as computed), suspend, leap seconds.
  */
-import { readTsc } from '../../arch/x86/kernel/tsc.ts';
 import { ImageData } from '../../arch/x86/model/address-map.ts';
 import { F } from '../../arch/x86/model/generated/function-ids.ts';
 import type { ClocksourceName, Timekeeper } from '../../include/linux/timekeeper_internal.ts';
-import { VdsoClockMode } from '../../include/vdso/datapage.ts';
 import type { Kernel } from '../../init/kernel.ts';
 import { multShift } from './clocksource.ts';
+import { readClocksource, vdsoClockMode } from './clocksources.ts';
 import { update_vsyscall, type VvarPage } from './vsyscall.ts';
 
 const NSEC_PER_SEC = 1_000_000_000n;
-/** The TSC counts in 64 bits. */
-const TSC_MASK = 0xffff_ffff_ffff_ffffn;
+/** Counters are 64 bits wide: none of them wraps. */
+const COUNTER_MASK = 0xffff_ffff_ffff_ffffn;
 /** TAI is ahead of UTC by this, once NTP has said so; Linux starts without knowing it. */
 const TAI_OFFSET_SECONDS = 0;
 
-/** timekeeping_init and tk_setup_internals, at TSC value `now`, wall clock `wallNs`. */
+/** timekeeping_init and tk_setup_internals, at counter value `now`, wall clock `wallNs`. */
 export function createTimekeeper(options: {
   readonly clocksource: ClocksourceName;
   readonly frequencyHz: number;
@@ -51,7 +50,7 @@ export function createTimekeeper(options: {
 /** Nanoseconds << shift since cycleLast. */
 function deltaShifted(kernel: Kernel): bigint {
   const tk = kernel.timekeeper;
-  const delta = readTsc(kernel) - tk.cycleLast;
+  const delta = readClocksource(kernel) - tk.cycleLast;
   return delta > 0n ? delta * BigInt(tk.mult) : 0n;
 }
 
@@ -80,7 +79,7 @@ export function wallCoarseNs({ timekeeper: tk }: Pick<Kernel, 'timekeeper'>): bi
 /** timekeeping_advance: takes in the whole tick intervals that have passed. True if there were any. */
 export function timekeepingAdvance(kernel: Kernel): boolean {
   const tk = kernel.timekeeper;
-  const intervals = (readTsc(kernel) - tk.cycleLast) / tk.cycleInterval;
+  const intervals = (readClocksource(kernel) - tk.cycleLast) / tk.cycleInterval;
   if (intervals <= 0n) return false;
   const second = NSEC_PER_SEC << BigInt(tk.shift);
   tk.cycleLast += intervals * tk.cycleInterval;
@@ -122,8 +121,8 @@ export function publish(kernel: Kernel): void {
     },
   };
   update_vsyscall(page, timekeeper, {
-    clockMode: timekeeper.clocksource === 'tsc' ? VdsoClockMode.TSC : VdsoClockMode.NONE,
-    mask: TSC_MASK,
+    clockMode: vdsoClockMode(timekeeper.clocksource),
+    mask: COUNTER_MASK,
     rawMult: timekeeper.mult,
     resolutionNs: 1,
   });

@@ -28,7 +28,7 @@ export function interrupt(kernel: Kernel, gate: InterruptGate, handler: () => vo
   const began = wasInKernel ? cpu.now : cpu.hardware.state.clock;
   exceptionEntry(kernel, gate.stub, 8, true);
   // A halted virtual CPU is out of the machine, and the hypervisor has to schedule it again.
-  if (wasIdle) cpu.charge(Cause.TRANSITION, cpu.ticks.haltWake);
+  if (wasIdle && !kernel.config.idlePoll) cpu.charge(Cause.TRANSITION, cpu.ticks.haltWake);
   irqentryEnter(kernel);
   cpu.run(F.irq_enter_rcu, 7);
   handler();

@@ -4,6 +4,7 @@
  */
 import { Cause } from '../../../../core/ledger/cause.ts';
 import type { Kernel } from '../../../init/kernel.ts';
+import { endPolling, isPolling } from '../../../kernel/sched/idle.ts';
 import type { Rq } from '../../../kernel/sched/sched.ts';
 import { F } from '../model/generated/function-ids.ts';
 
@@ -12,6 +13,10 @@ const RESCHEDULE_GATE = { stub: F.asm_sysvec_reschedule_ipi, vector: 0xfd };
 
 /** native_smp_send_reschedule: the target looks at its run queue when the interrupt arrives. */
 export function sendReschedule(kernel: Kernel, target: Rq): void {
+  if (isPolling(kernel, target)) {
+    endPolling(kernel, target);
+    return;
+  }
   const { cpu } = kernel;
   cpu.run(F.native_smp_send_reschedule, 10);
   cpu.charge(Cause.TRANSITION, cpu.ticks.ipiSend);

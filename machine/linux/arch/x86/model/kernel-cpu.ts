@@ -46,6 +46,8 @@ export interface KernelCpuOptions {
   readonly text: KernelText;
   readonly ledger: Ledger;
   readonly hardening: Hardening;
+  /** The function that an idle CPU is in. */
+  readonly idleFunction: F;
   /** Physical address of the CPU's per-CPU area. */
   readonly perCpu: number;
 }
@@ -87,6 +89,7 @@ export class KernelCpu {
   private readonly thunkInstructions = new Float64Array(F.COUNT);
   private readonly instructionTicks: Ticks;
   private readonly returnTicks: Ticks;
+  private readonly idleFunction: F;
   private readonly limits: Uint32Array;
   private readonly slow: SlowTicks;
   private readonly charges = new Float64Array(F.COUNT * Cause.COUNT);
@@ -107,6 +110,7 @@ export class KernelCpu {
     this.returnTicks = options.ticks.srsoReturn;
     this.text = options.text;
     this.hardening = options.hardening;
+    this.idleFunction = options.idleFunction;
     this.limits = instructionLimits(options.hardening);
     this.slow = new SlowTicks(options.text, options.ticks);
     this.ledger = options.ledger;
@@ -408,7 +412,7 @@ export class KernelCpu {
   }
 
   private idleAccount(): number {
-    return this.ledger.account(this.number, 0, Context.IDLE, this.text.symbolOf(F.default_idle));
+    return this.ledger.account(this.number, 0, Context.IDLE, this.text.symbolOf(this.idleFunction));
   }
 
   /** Posts everything since the last settlement to the ledger. */

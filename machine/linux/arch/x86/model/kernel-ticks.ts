@@ -28,7 +28,9 @@ export type CostName =
   | 'userAccess'
   | 'interruptFlag'
   | 'vectorState'
-  | 'haltWake';
+  | 'haltWake'
+  | 'hpetRead'
+  | 'pmTimerRead';
 
 export interface ReturnMitigations {
   readonly retpolines: boolean;
@@ -66,6 +68,9 @@ export class KernelTicks {
   readonly vectorState: Ticks;
   /** From an interrupt at a halted CPU until its entry, beyond the delivery; 0 on bare metal. */
   readonly haltWake: Ticks;
+  /** Reading the HPET's counter and the port of the ACPI PM timer, a VM exit included. */
+  readonly hpetRead: Ticks;
+  readonly pmTimerRead: Ticks;
   /** Leaving and entering the virtual machine; 0 on bare metal. */
   readonly vmExit: Ticks;
 
@@ -93,6 +98,8 @@ export class KernelTicks {
     this.vmExit = ticks('vmExit');
     this.ipiSend = ticks('ipiSend') + this.vmExit;
     this.ipiDelivery = ticks('ipiDelivery') + this.vmExit;
+    this.hpetRead = ticks('hpetRead') + this.vmExit;
+    this.pmTimerRead = ticks('pmTimerRead') + this.vmExit;
     this.retpolines = mitigations.retpolines;
     this.retpoline = mitigations.retpolines ? ticks('retpoline') : 0;
     this.srsoReturn = mitigations.srso ? Math.max(1, ticks('srsoReturn')) : 0;

@@ -8,6 +8,7 @@ import type { Ticks } from '../../../../core/units.ts';
 import { ExitReason } from '../../../../hardware/layout.ts';
 import type { Kernel } from '../../../init/kernel.ts';
 import { switchTasks } from '../../../kernel/sched/core.ts';
+import { hasOnlyTick, keepsTick } from '../../../kernel/sched/idle.ts';
 import type { Rq } from '../../../kernel/sched/sched.ts';
 import { startTick, stopTick } from '../../../kernel/time/tick-sched.ts';
 import { syscall, type SyscallGate } from '../entry/common.ts';
@@ -40,7 +41,7 @@ export function runCpus(kernel: Kernel, onMarker: (marker: number) => void): voi
     const first = earliest(drivers);
     // Every task sleeps and nothing will wake them: the target has not ended and never will.
     if (timeOf(first.rq) === Infinity) break;
-    new Turn(kernel, drivers, first, onMarker).run();
+    if (!new Turn(kernel, drivers, first, onMarker).run()) break;
   }
   for (const { rq } of drivers) if (rq.cpu.inKernel) rq.cpu.leave();
 }
@@ -69,7 +70,8 @@ class Turn {
     private readonly onMarker: (marker: number) => void,
   ) {}
 
-  run(): void {
+  /** False when only ticks are left, which change nothing: no task will ever run again. */
+  run(): boolean {
     const { kernel, driver } = this;
     const { rq } = driver;
     kernel.cpu = rq.cpu;
@@ -77,15 +79,26 @@ class Turn {
     while (!kernel.ended) {
       const others = this.othersTime();
       const { clock } = rq.cpu;
-      if (timeOf(rq) > others) return;
+      if (timeOf(rq) > others) return true;
+      if (rq.curr === rq.idle && this.isStuck()) return false;
       // A trap is older than what came due meanwhile, and it belongs to the task that took it.
       if (driver.trap !== ExitReason.BUDGET) this.trap();
       else if (rq.events.nextTick <= clock) rq.events.fireDue(clock);
       else if (rq.curr.work !== null) this.kernelMode();
       else if (rq.curr === rq.idle) this.idle();
       else this.userMode(others);
-      if (timeOf(rq) === Infinity) return;
+      if (timeOf(rq) === Infinity) return true;
     }
+    return true;
+  }
+
+  /** Idle CPUs that keep their ticks would go on for ever. */
+  private isStuck(): boolean {
+    const { kernel, drivers } = this;
+    return (
+      keepsTick(kernel.config) &&
+      drivers.every(({ rq, trap }) => trap === ExitReason.BUDGET && hasOnlyTick(rq))
+    );
   }
 
   /** When the first of the other CPUs acts. */
@@ -126,10 +139,10 @@ class Turn {
     rq.relaxing = false;
     switchTasks(kernel);
     const idle = rq.curr === rq.idle;
-    if (idle) {
-      rq.cpu.leave();
-      stopTick(kernel, rq);
-    } else if (wasIdle) startTick(kernel, rq, rq.cpu.clock);
+    if (idle) rq.cpu.leave();
+    if (keepsTick(kernel.config)) return;
+    if (idle) stopTick(kernel, rq);
+    else if (wasIdle) startTick(kernel, rq, rq.cpu.clock);
   }
 
   private userMode(others: Ticks): void {

@@ -2,10 +2,10 @@
  * The vDSO's clocks in x86-64 code, after Linux 6.1 lib/vdso/gettimeofday.c and
  * arch/x86/include/asm/vdso/gettimeofday.h. Instruction for instruction about what gcc 12 makes of
  * the C, since user code pays for each one: 57 instructions for CLOCK_MONOTONIC with rdtscp.
- * Omits: the clocks of paravirtual hosts and of time namespaces (the tests for them are there).
+ * Omits: Hyper-V's clock, and the clocks of time namespaces (the tests for them are there).
  */
 import type { Assembler } from '../../../../../hardware/cpu/assembler.ts';
-import { address, dword, qword, registers } from '../../../../../hardware/cpu/operands.ts';
+import { address, byte, dword, qword, registers } from '../../../../../hardware/cpu/operands.ts';
 import type { Label, Register } from '../../../../../hardware/cpu/operands.ts';
 import { NR } from '../../../../include/uapi/asm/unistd-64.ts';
 import {
@@ -22,9 +22,10 @@ import {
   VdsoClocks,
   VdsoData,
 } from '../../../../include/vdso/datapage.ts';
+import { PVCLOCK_TSC_STABLE, PvClockInfo } from '../../../../kernel/time/pvclock.ts';
 
 const { rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi } = registers;
-const { eax, ecx, edx, ebx, edi, esi, r11d, r12, r13, al, cl, r10, r11, r11b } = registers;
+const { eax, ecx, edx, ebx, edi, esi, r8d, r11d, r12, r13, al, cl, r10, r11, r11b } = registers;
 
 const NSEC_PER_SEC = 1_000_000_000;
 /** n / 1000 is (n * 0x10624dd3) >> 38 for every n below 2^32: how compilers divide. */
@@ -38,6 +39,8 @@ export interface ClockCode {
   /** The first vdso_data in the vvar page, and in the page of a time namespace. */
   readonly data: Label;
   readonly timens: Label;
+  /** The page that KVM writes. */
+  readonly pvclock: Label;
   readonly orderedTsc: OrderedTsc;
   /** Nanoseconds of a tick: the resolution of the coarse clocks. */
   readonly tickNs: number;
@@ -45,27 +48,68 @@ export interface ClockCode {
 
 const baseTime = (clock: ClockId): number => VdsoData.BASETIME + clock * BaseTime.BYTES;
 
+/** `rdtsc_ordered`: rax = the TSC. The kernel patches five bytes and fills up with no-operations. */
+function emitOrderedTsc({ asm, orderedTsc }: ClockCode): void {
+  if (orderedTsc === 'rdtscp') {
+    asm.rdtscp();
+    asm.bytes([0x66, 0x90]);
+  } else if (orderedTsc === 'lfence; rdtsc') {
+    asm.lfence();
+    asm.rdtsc();
+  } else {
+    asm.rdtsc();
+    asm.bytes([0x0f, 0x1f, 0x00]);
+  }
+  asm.shl(rdx, 32);
+  asm.or(rax, rdx);
+}
+
+/** `vread_pvclock`: rax = nanoseconds by KVM's page. Goes to `none` if CPUs may disagree. */
+function emitPvclock(code: ClockCode, none: Label): void {
+  const { asm, pvclock } = code;
+  const [retry, right, scaled] = Array.from({ length: 3 }, () => asm.newLabel());
+  asm.bind(retry);
+  asm.mov(r8d, dword(pvclock, PvClockInfo.VERSION));
+  asm.and(r8d, -2);
+  asm.test(byte(pvclock, PvClockInfo.FLAGS), PVCLOCK_TSC_STABLE);
+  asm.je(none);
+  emitOrderedTsc(code);
+  asm.sub(rax, qword(pvclock, PvClockInfo.TSC_TIMESTAMP));
+  asm.movsx(ecx, byte(pvclock, PvClockInfo.SHIFT));
+  asm.test(ecx, ecx);
+  asm.js(right);
+  asm.shl(rax, cl);
+  asm.jmp(scaled);
+  asm.bind(right);
+  asm.neg(ecx);
+  asm.shr(rax, cl);
+  asm.bind(scaled);
+  asm.mov(edx, dword(pvclock, PvClockInfo.MULTIPLIER));
+  asm.mul(rdx);
+  asm.shrd(rax, rdx, 32);
+  asm.add(rax, qword(pvclock, PvClockInfo.SYSTEM_TIME));
+  asm.cmp(r8d, dword(pvclock, PvClockInfo.VERSION));
+  asm.jne(retry);
+  // A negative counter means that there is none: the sign is taken off.
+  asm.add(rax, rax);
+  asm.shr(rax, 1);
+  asm.ret();
+}
+
 /** `__arch_get_hw_counter(edi = clock mode)`: rax = the counter, negative when there is none. */
-function emitCounter({ asm, orderedTsc }: ClockCode): Label {
+function emitCounter(code: ClockCode): Label {
+  const { asm } = code;
   return asm.function('__arch_get_hw_counter', () => {
-    const other = asm.newLabel();
+    const [other, none] = [asm.newLabel(), asm.newLabel()];
     asm.cmp(edi, VdsoClockMode.TSC);
     asm.jne(other);
-    // The kernel patches five bytes here and fills the rest with no-operations.
-    if (orderedTsc === 'rdtscp') {
-      asm.rdtscp();
-      asm.bytes([0x66, 0x90]);
-    } else if (orderedTsc === 'lfence; rdtsc') {
-      asm.lfence();
-      asm.rdtsc();
-    } else {
-      asm.rdtsc();
-      asm.bytes([0x0f, 0x1f, 0x00]);
-    }
-    asm.shl(rdx, 32);
-    asm.or(rax, rdx);
+    emitOrderedTsc(code);
     asm.ret();
     asm.bind(other);
+    asm.cmp(edi, VdsoClockMode.PVCLOCK);
+    asm.jne(none);
+    emitPvclock(code, none);
+    asm.bind(none);
     asm.mov(rax, -1);
     asm.ret();
   });

@@ -7,6 +7,7 @@ import { planSharedObject, writeSharedObject } from '../../../../../core/elf/sha
 import type { ExportedName } from '../../../../../core/elf/shared-object.ts';
 import { Assembler } from '../../../../../hardware/cpu/assembler.ts';
 import {
+  PVCLOCK_OFFSET,
   TIMENS_OFFSET,
   VDSO_DATA_OFFSET,
   VVAR_OFFSET,
@@ -67,6 +68,7 @@ export function buildVdsoImage(options: VdsoOptions): VdsoImage {
     asm,
     data: asm.define('_vdso_data', BigInt(VVAR_OFFSET + VDSO_DATA_OFFSET)),
     timens: asm.define('_timens_data', BigInt(TIMENS_OFFSET + VDSO_DATA_OFFSET)),
+    pvclock: asm.define('pvclock_page', BigInt(PVCLOCK_OFFSET)),
     orderedTsc: orderedTsc(features),
     tickNs: Math.floor((NSEC_PER_SEC + Math.floor(hz / 2)) / hz),
   });

@@ -7,6 +7,7 @@ import { findArea } from '../../kernel/sys_x86_64.ts';
 import { vmStatAccount } from '../../../../mm/overcommit.ts';
 import { vmAreaAlloc } from '../../../../mm/vma.ts';
 import type { AddressLayout } from '../../mm/mmap.ts';
+import { type PvClock, writePvClock } from '../../../../kernel/time/pvclock.ts';
 import { F } from '../../model/generated/function-ids.ts';
 import { PAGE_BYTES, PAGE_SHIFT, type PhysicalMemory } from '../../model/physical-memory.ts';
 import { buildVdsoImage, type VdsoOptions } from './vdso2c.ts';
@@ -18,7 +19,7 @@ const TEXT_FLAGS = Vm.READ | Vm.EXEC | Vm.MAYREAD | Vm.MAYWRITE | Vm.MAYEXEC;
 export function initVdso(
   memory: PhysicalMemory,
   buddy: BuddyAllocator,
-  options: VdsoOptions,
+  options: VdsoOptions & { readonly pvclock: PvClock | null },
 ): VdsoMapping {
   const built = buildVdsoImage(options);
   const frames: number[] = [];
@@ -30,14 +31,26 @@ export function initVdso(
   }
   const data = buddy.allocatePage();
   memory.zeroPage(data << PAGE_SHIFT);
-  // Only the vvar page exists; the paravirtual clocks and the time namespace have none.
-  const dataFrames = built.vvarPages.map(({ name }) => (name === 'vvar' ? data : -1));
+  const shared = options.pvclock === null ? -1 : pvclockPage(memory, buddy, options.pvclock);
+  // Hyper-V's clock and the time namespace have no page.
+  const framesOf: Readonly<Record<string, number>> = { vvar: data, pvclock: shared };
+  const dataFrames = built.vvarPages.map(({ name }) => framesOf[name] ?? -1);
   return {
     text: { name: '[vdso]', frames },
     data: { name: '[vvar]', frames: dataFrames },
     dataPhysical: data << PAGE_SHIFT,
     symbols: built.symbols,
   };
+}
+
+/** The page that KVM shares, written once: kvm_setup_vsyscall_timeinfo. */
+function pvclockPage(memory: PhysicalMemory, buddy: BuddyAllocator, clock: PvClock): number {
+  const frame = buddy.allocatePage();
+  const page = frame << PAGE_SHIFT;
+  memory.zeroPage(page);
+  const { buffer, byteOffset } = memory.bytes;
+  writePvClock(new DataView(buffer, byteOffset + page, PAGE_BYTES), clock);
+  return frame;
 }
 
 /** map_vdso_randomized. Returns the image's address, or 0 without a vDSO. */

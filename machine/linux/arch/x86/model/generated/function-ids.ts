@@ -3332,5 +3332,11 @@ export const enum F {
   vfs_copy_file_range,
   __do_sys_memfd_create,
   __x64_sys_personality,
+  read_hpet,
+  acpi_pm_read,
+  kvm_clock_get_cycles,
+  pvclock_clocksource_read,
+  cpu_idle_poll,
+  account_idle_time,
   COUNT,
 }

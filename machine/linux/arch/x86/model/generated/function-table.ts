@@ -3339,4 +3339,10 @@ export const FUNCTIONS: readonly FunctionText[] = [
   ['vfs_copy_file_range', 1216, 8, 150, 22],
   ['__do_sys_memfd_create', 608, 6, 90, 13],
   ['__x64_sys_personality', 48, 1, 12, 1],
+  ['read_hpet', 192, 3, 32, 4],
+  ['acpi_pm_read', 48, 1, 6, 1],
+  ['kvm_clock_get_cycles', 48, 1, 8, 1],
+  ['pvclock_clocksource_read', 240, 3, 38, 5],
+  ['cpu_idle_poll', 144, 2, 24, 3],
+  ['account_idle_time', 96, 2, 16, 2],
 ];
