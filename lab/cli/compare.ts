@@ -28,7 +28,7 @@ const EXAMPLES = `
 Examples:
   lab compare vdso-vs-syscall --base pti=off --variant pti=on --variant 'pti=on nopcid'
   lab compare runs/before-1 runs/after-1 --by context,symbol
-  lab compare ./server-loop --base HZ=250 --variant HZ=1000 --fail-above 2%`;
+  lab compare ./server-loop --base CONFIG_HZ=250 --variant CONFIG_HZ=1000 --fail-above 2%`;
 
 const collect = (word: string, words: readonly string[]): string[] => [...words, word];
 

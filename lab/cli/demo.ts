@@ -21,6 +21,7 @@ from syscalls group by name order by calls desc limit 3`;
 const EXPERIMENT: Experiment = {
   target: TARGET,
   guestArguments: [],
+  files: [],
   env: [],
   kernel: BASE,
   board: BOARD,

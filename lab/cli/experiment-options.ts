@@ -5,6 +5,7 @@ import {
   DEFAULT_SEED,
   parseEnv,
   parseEvents,
+  parseFiles,
   parseHostMemory,
   parseParams,
   parseSeed,
@@ -21,6 +22,7 @@ export interface ExperimentOptions {
   readonly board: string;
   readonly param: readonly string[];
   readonly seed: string;
+  readonly file: readonly string[];
   readonly events?: string;
   readonly tier: string;
   readonly filter: boolean;
@@ -33,6 +35,12 @@ const collect = (word: string, words: readonly string[]): string[] => [...words,
 export function addExperimentOptions(command: Command): Command {
   return command
     .option('--env <NAME=VALUE>', 'environment variable of the program (repeatable)', collect, [])
+    .option(
+      '--file <GUEST=HOST>',
+      'file that the program finds at GUEST, with the bytes of HOST (repeatable)',
+      collect,
+      [],
+    )
     .option('--board <name>', "the machine ('lab list boards')", DEFAULT_BOARD)
     .option('--param <name=value>', 'parameter of the workload (repeatable)', collect, [])
     .option('--seed <n>', 'seed of everything random', String(DEFAULT_SEED))
@@ -59,6 +67,7 @@ export function experimentOf(
     board: options.board,
     params: parseParams(options.param),
     seed: parseSeed(options.seed),
+    files: parseFiles(options.file),
     events: options.events === undefined ? [] : parseEvents(options.events),
   };
 }

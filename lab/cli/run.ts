@@ -18,7 +18,8 @@ interface RunOptions extends ExperimentOptions {
 const EXAMPLES = `
 Examples:
   lab run vdso-vs-syscall --board zen4-vm --kernel 'pti=on'
-  lab run ./hello --env LANG=C --events page_fault_user -- first second`;
+  lab run ./hello --env LANG=C --events page_fault_user -- first second
+  lab run ./busybox --file /data/words.txt=words.txt -- sort /data/words.txt`;
 
 export function runCommand(): Command {
   const command = new Command('run')

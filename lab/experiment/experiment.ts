@@ -19,8 +19,18 @@ export interface Experiment {
   /** Parameters of the workload, as text; the workload says what they mean. */
   readonly params: Readonly<Record<string, string>>;
   readonly seed: number;
+  /** Files of the host that the guest finds in its root. */
+  readonly files: readonly FileWord[];
   /** As given to `--events`: see parseEvents. */
   readonly events: readonly string[];
+}
+
+/** One `--file GUEST=HOST`. */
+export interface FileWord {
+  /** Absolute path in the guest. */
+  readonly guest: string;
+  /** Path of the file here. */
+  readonly host: string;
 }
 
 /** How to execute an experiment. */
@@ -43,6 +53,27 @@ export const TIERS: readonly Tier[] = ['interpreter', 'translator', 'auto'];
 /** Checks `NAME=value` words. Values may hold anything but NUL, names neither `=` nor NUL. */
 export function parseEnv(words: readonly string[]): string[] {
   return Object.entries(parsePairs(words, '--env')).map(([name, value]) => `${name}=${value}`);
+}
+
+/** Parts of the guest's tree that are not in memory. */
+const NO_PLACE = ['/proc', '/sys', '/dev'];
+
+/** Parses `GUEST=HOST` words of `--file`: the first `=` separates, and GUEST is an absolute path. */
+export function parseFiles(words: readonly string[]): FileWord[] {
+  return Object.entries(parsePairs(words, '--file')).map(([given, host]) => {
+    const names = given.split('/').filter((name) => name !== '' && name !== '.');
+    const guest = `/${names.join('/')}`;
+    const isPlace = given.startsWith('/') && names.length > 0 && !given.endsWith('/');
+    if (!isPlace || names.includes('..')) {
+      const remedy = 'write --file /path/in/the/guest=path/here';
+      throw new UserError(`'${given}' is no absolute path of a file`, { place: '--file', remedy });
+    }
+    if (NO_PLACE.some((top) => guest === top || guest.startsWith(`${top}/`))) {
+      const remedy = `choose a place outside ${NO_PLACE.join(', ')}`;
+      throw new UserError(`the kernel makes what is in '${guest}'`, { place: '--file', remedy });
+    }
+    return { guest, host };
+  });
 }
 
 /** Parses `name=value` words of `--param`. */

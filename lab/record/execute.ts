@@ -37,7 +37,7 @@ export function execute(
   { sink, tier, filter, hostMemory }: ExecuteOptions,
 ): ExecutedRun {
   const output = { 1: new ByteCollector(), 2: new ByteCollector() };
-  const { board, kernel, seed, events, program, phases } = experiment;
+  const { board, kernel, seed, events, program, files, phases } = experiment;
   const guard = new HostMemoryGuard(hostMemory);
   const begin = performance.now();
   const machine = runMachine({
@@ -45,6 +45,7 @@ export function execute(
     commandLine: kernel,
     seed,
     program,
+    files,
     phases: phases.map(({ name }) => name),
     trace: {
       write: (table, columns, rows) => {

@@ -21,6 +21,9 @@ import { sortSymbols } from './sort-symbols.ts';
 /** The program's image inside a run directory: what a replay executes. */
 export const IMAGE_FILE = 'program.elf';
 
+/** The files of the guest's root inside a run directory, in the manifest's order. */
+export const guestFileName = (index: number): string => `file-${index + 1}.bin`;
+
 export const RUNS_FOLDER = 'runs';
 
 export interface HostFacts {
@@ -46,6 +49,9 @@ export async function record(
     const run = execute(experiment, { sink: writer.sink, ...execution });
     writeSummaryTables(writer.sink, run);
     writer.addFile(IMAGE_FILE, experiment.program.bytes);
+    experiment.files.forEach(({ bytes }, i) => {
+      writer.addFile(guestFileName(i), bytes);
+    });
     const host = hostFacts(run);
     const manifest = writer.finish({
       manifest: manifestOf(experiment, run),
@@ -81,10 +87,13 @@ export function writeSummaryTables(sink: TraceSink, { machine }: ExecutedRun): v
   writeTasksTable(sink, tasks, Math.max(...clocks));
 }
 
+export const sha256Of = (bytes: Uint8Array): string =>
+  createHash('sha256').update(bytes).digest('hex');
+
 /** The manifest of a run, but for the tables and streams that the writer adds. */
 export function manifestOf(experiment: ResolvedExperiment, run: ExecutedRun): ManifestInput {
   const { machine } = run;
-  const { kind, name, params, program, phases, kernel, board, seed, events } = experiment;
+  const { kind, name, params, program, phases, kernel, board, seed, events, files } = experiment;
   const { signal } = machine.exit;
   return {
     experiment: {
@@ -92,7 +101,7 @@ export function manifestOf(experiment: ResolvedExperiment, run: ExecutedRun): Ma
         kind,
         name,
         params,
-        imageSha256: createHash('sha256').update(program.bytes).digest('hex'),
+        imageSha256: sha256Of(program.bytes),
         argv: [...program.argv],
         env: [...program.env],
         path: program.path,
@@ -102,6 +111,12 @@ export function manifestOf(experiment: ResolvedExperiment, run: ExecutedRun): Ma
       board: board as unknown as Manifest['experiment']['board'],
       seed,
       events: [...events],
+      files: files.map(({ path, bytes, mode }) => ({
+        path,
+        mode,
+        bytes: bytes.length,
+        sha256: sha256Of(bytes),
+      })),
     },
     totals: {
       ticks: [...machine.clocks],

@@ -3,15 +3,16 @@
  * does not exist is refused before anything runs. The resolved experiment goes into the manifest
  * whole, so that a replay needs nothing but the run directory.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { Board } from '../../machine/board/board.ts';
 import { BOARDS, findBoard } from '../../machine/board/boards.ts';
-import type { Program } from '../../machine/board/machine-api.ts';
+import type { GuestFile, Program } from '../../machine/board/machine-api.ts';
+import { rootDirectories, rootFiles } from '../../machine/board/catalogue.ts';
 import { findWorkload, WORKLOADS } from '../../workloads/registry.ts';
 import type { Phase } from '../../workloads/lib/program.ts';
 import { unknownName, UserError } from '../cli/errors.ts';
-import type { Experiment } from '../experiment/experiment.ts';
+import type { Experiment, FileWord } from '../experiment/experiment.ts';
 import { selectEvents } from './select-events.ts';
 
 export interface ResolvedExperiment {
@@ -20,6 +21,8 @@ export interface ResolvedExperiment {
   readonly name: string;
   readonly params: Readonly<Record<string, string | number | boolean | null>>;
   readonly program: Program;
+  /** Files of the guest's root beside the program, by path. */
+  readonly files: readonly GuestFile[];
   /** In order; empty for an ELF file. */
   readonly phases: readonly Phase[];
   readonly kernel: string;
@@ -41,7 +44,9 @@ export function resolveExperiment(experiment: Experiment): ResolvedExperiment {
   }
   const { kernel, seed } = experiment;
   const events = selectEvents(experiment.events);
-  return { ...resolveTarget(experiment), kernel, board, seed, events };
+  const target = resolveTarget(experiment);
+  const files = readFiles(experiment.files, target.program.path);
+  return { ...target, files, kernel, board, seed, events };
 }
 
 type ResolvedTarget = Pick<ResolvedExperiment, 'kind' | 'name' | 'params' | 'program' | 'phases'>;
@@ -80,6 +85,46 @@ function resolveFile({ target, params, guestArguments, env }: Experiment): Resol
     phases: [],
     program: { path: `/${name}`, bytes, argv: [target, ...guestArguments], env },
   };
+}
+
+/** Permission bits of a file that the guest may only read, and of one that it may also run. */
+const READABLE = 0o644;
+const EXECUTABLE = 0o755;
+const ANY_EXECUTE = 0o111;
+
+/** Reads what `--file` names, in the order of the guest's paths. Throws what reading throws. */
+function readFiles(words: readonly FileWord[], program: string): GuestFile[] {
+  const files = words.map(({ guest, host }): GuestFile => {
+    const stat = statSync(host);
+    if (!stat.isFile()) {
+      throw new UserError('is no regular file', { place: host, remedy: 'name each file' });
+    }
+    const mode = (stat.mode & ANY_EXECUTE) === 0 ? READABLE : EXECUTABLE;
+    return { path: guest, bytes: readFileSync(host), mode };
+  });
+  files.sort((a, b) => (a.path < b.path ? -1 : 1));
+  checkPlaces(
+    files.map(({ path }) => path),
+    program,
+  );
+  return files;
+}
+
+/** No file may be a directory of another, of the program, or of those that every root has. */
+function checkPlaces(paths: readonly string[], program: string): void {
+  const directories = rootDirectories();
+  const files = [...paths, program, ...rootFiles()];
+  for (const path of paths) {
+    const isAbove = [...files, ...directories].some((other) => other.startsWith(`${path}/`));
+    if (isAbove || directories.includes(path)) {
+      const problem = `'${path}' is a directory of the guest`;
+      throw new UserError(problem, { place: '--file', remedy: 'name the file inside it' });
+    }
+    const above = files.find((other) => path.startsWith(`${other}/`));
+    if (above === undefined) continue;
+    const problem = `'${above}' is a file of the guest and no directory`;
+    throw new UserError(problem, { place: '--file', remedy: 'choose another place' });
+  }
 }
 
 function readTarget(target: string): Uint8Array {

@@ -31,6 +31,15 @@ const target = z.strictObject({
   phases: z.array(z.strictObject({ name: z.string(), operations: count })),
 });
 
+const guestFile = z.strictObject({
+  /** Absolute path in the guest's root file system. */
+  path: z.string(),
+  /** Permission bits. */
+  mode: count,
+  bytes: count,
+  sha256,
+});
+
 const kernel = z.strictObject({
   /** As the user gave it. */
   commandLine: z.string(),
@@ -59,7 +68,15 @@ const table = z.strictObject({ rows: count, schemaSha256: sha256, batches: z.arr
 
 const manifest = z.strictObject({
   formatVersion: z.literal(FORMAT_VERSION),
-  experiment: z.strictObject({ target, kernel, board, seed: count, events: z.array(z.string()) }),
+  experiment: z.strictObject({
+    target,
+    kernel,
+    board,
+    seed: count,
+    events: z.array(z.string()),
+    /** Files of the host that the guest found beside the program; runs before there were any have none. */
+    files: z.array(guestFile).default([]),
+  }),
   totals: z.strictObject({
     /** Final clock of each CPU. */
     ticks: z.array(count),

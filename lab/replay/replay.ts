@@ -1,11 +1,16 @@
 /** Re-executes a recorded run from its directory and holds every batch against the recording. */
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Board } from '../../machine/board/board.ts';
 import { assert } from '../../machine/core/assert.ts';
 import { execute, type ExecutedRun } from '../record/execute.ts';
-import { IMAGE_FILE, manifestOf, writeSummaryTables } from '../record/record.ts';
+import {
+  guestFileName,
+  IMAGE_FILE,
+  manifestOf,
+  sha256Of,
+  writeSummaryTables,
+} from '../record/record.ts';
 import type { ResolvedExperiment } from '../record/resolve.ts';
 import type { Execution } from '../experiment/experiment.ts';
 import type { JsonValue } from '../recording/canonical-json.ts';
@@ -56,14 +61,19 @@ export async function replay(
 
 /** The experiment as the manifest states it: nothing is looked up by name any more. */
 function recordedExperiment(run: RecordedRun, manifest: Manifest): ResolvedExperiment {
-  const { target, kernel, board, seed, events } = manifest.experiment;
+  const { target, kernel, board, seed, events, files } = manifest.experiment;
   const { kind, name, params, path, argv, env, phases } = target;
   return {
     kind,
     name,
     params,
     phases,
-    program: { path, bytes: readImage(run, target.imageSha256), argv, env },
+    program: { path, bytes: readRecorded(run, IMAGE_FILE, target.imageSha256), argv, env },
+    files: files.map((file, i) => ({
+      path: file.path,
+      mode: file.mode,
+      bytes: readRecorded(run, guestFileName(i), file.sha256),
+    })),
     kernel: kernel.commandLine,
     board: board as unknown as Board,
     seed,
@@ -71,11 +81,12 @@ function recordedExperiment(run: RecordedRun, manifest: Manifest): ResolvedExper
   };
 }
 
-function readImage(run: RecordedRun, sha256: string): Uint8Array {
-  const file = join(run.path, IMAGE_FILE);
+/** A file that the guest got, held against the manifest. */
+function readRecorded(run: RecordedRun, name: string, sha256: string): Uint8Array {
+  const file = join(run.path, name);
   const bytes = readFileSync(file);
-  if (createHash('sha256').update(bytes).digest('hex') !== sha256) {
-    const problem = 'is not the image that the manifest states';
+  if (sha256Of(bytes) !== sha256) {
+    const problem = 'is not the file that the manifest states';
     throw new RecordingError({ file, problem, remedy: REMEDY_RECORD_AGAIN });
   }
   return bytes;

@@ -4,6 +4,7 @@ import {
   SYSCALL_TABLE,
   type SyscallEntry,
 } from '../linux/arch/x86/entry/syscalls/syscall-table.ts';
+import { ROOT_DIRECTORIES, ROOT_FILES } from '../linux/init/initramfs.ts';
 import { KERNEL_WORDS } from '../linux/init/kernel-parameters.ts';
 import type { KernelWord } from '../linux/init/kernel-word.ts';
 import { DECLARED_TABLES } from '../linux/trace/specs.ts';
@@ -13,6 +14,12 @@ import { TRACE_TABLES } from './trace-tables.ts';
 export type SystemCall = Pick<SyscallEntry, 'name' | 'support' | 'omits'> & {
   readonly number: number;
 };
+
+/** Regular files of every guest's root file system; a run may replace them. */
+export const rootFiles = (): readonly string[] => ROOT_FILES;
+
+/** Directories of every guest's root file system. */
+export const rootDirectories = (): readonly string[] => ROOT_DIRECTORIES;
 
 export const kernelWords = (): readonly KernelWord[] => KERNEL_WORDS;
 

@@ -20,6 +20,15 @@ export interface Program {
   readonly env: readonly string[];
 }
 
+/** A file of the guest's root file system, there from the start. */
+export interface GuestFile {
+  /** Absolute; directories above it are made. One that is there is replaced. */
+  readonly path: string;
+  readonly bytes: Uint8Array;
+  /** Permission bits. */
+  readonly mode: number;
+}
+
 export interface MachineOptions {
   /** Bytes of host memory that the machine may take; one that needs more is refused. */
   readonly hostBytesMax?: number;
@@ -28,6 +37,8 @@ export interface MachineOptions {
   readonly commandLine: string;
   readonly seed: number;
   readonly program: Program;
+  /** Files beside it. */
+  readonly files?: readonly GuestFile[];
   /** Names of the phases that marker instructions delimit, in order; see workloads/lib. */
   readonly phases: readonly string[];
   readonly trace: TraceSink;

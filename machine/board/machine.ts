@@ -145,6 +145,7 @@ class Machine {
       ledger: this.ledger,
       symbols: this.symbols,
       seed: options.seed,
+      files: options.files ?? [],
       trace: options.trace,
       events: options.events,
       onConsole: options.onConsole,

@@ -56,13 +56,30 @@ const DEV_LINKS: Readonly<Record<string, string>> = {
   stderr: '/proc/self/fd/2',
 };
 
+/** Every directory that is there from the start, but for those of /dev, /proc and /sys. */
+export const ROOT_DIRECTORIES: readonly string[] = [
+  ...DIRECTORIES,
+  ...TEMPORARY.map((name) => `/${name}`),
+];
+
+/** Every regular file that is there from the start, likewise. */
+export const ROOT_FILES: readonly string[] = Object.keys(FILES);
+
 /** rootfs with nothing in it. */
 export function createRoot(kernel: InodeSource): Dentry {
   return addDirectory(kernel, null, '', { superBlock: kernel.fileSystems.tmpfs });
 }
 
-/** populate_rootfs and the mounts that every system has: /dev, /proc, /sys. */
-export function populateRoot(kernel: Kernel): void {
+/** A regular file at an absolute path. */
+export interface RootFile {
+  readonly path: string;
+  readonly bytes: Uint8Array;
+  /** Permission bits. */
+  readonly mode: number;
+}
+
+/** populate_rootfs with `files` beside the usual ones, and the mounts that every system has: /dev, /proc, /sys. */
+export function populateRoot(kernel: Kernel, files: readonly RootFile[]): void {
   for (const path of DIRECTORIES) ensureDirectory(kernel, path);
   for (const name of TEMPORARY) {
     const parent = ensureDirectory(kernel, name.split('/').slice(0, -1).join('/'));
@@ -71,6 +88,7 @@ export function populateRoot(kernel: Kernel): void {
   for (const [path, text] of Object.entries(FILES)) {
     addProgramFile(kernel, path, new TextEncoder().encode(text), 0o644);
   }
+  for (const { path, bytes, mode } of files) addProgramFile(kernel, path, bytes, mode);
   populateDev(kernel);
   createProc(kernel);
   createSys(kernel);

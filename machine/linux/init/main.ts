@@ -77,7 +77,7 @@ import { POINT_TABLES } from '../trace/points-specs.ts';
 import type { Tracepoints } from '../trace/tracepoints.ts';
 import type { TableSpec } from '../../core/trace/event-table.ts';
 import type { KernelConfig } from './config.ts';
-import { createRoot, populateRoot } from './initramfs.ts';
+import { createRoot, populateRoot, type RootFile } from './initramfs.ts';
 import type { FatalSignal, Kernel } from './kernel.ts';
 
 /** Wall clock at the start of a run unless the experiment says otherwise: 2026-01-01 00:00 UTC. */
@@ -96,6 +96,8 @@ export interface KernelOptions {
   readonly symbols: SymbolTable;
   readonly seed: number;
   readonly wallNs?: bigint;
+  /** What the root file system holds beside Linux's own. */
+  readonly files?: readonly RootFile[];
   readonly trace: TraceSink;
   /** Names of the tables to record. */
   readonly events: ReadonlySet<string>;
@@ -235,7 +237,7 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
     ended: false,
   };
   schedReady(holder, kernel);
-  populateRoot(kernel);
+  populateRoot(kernel, options.files ?? []);
   fillHugePool(kernel.vm, early.buddy);
   publish(kernel);
   forgetBoot(kernel, kernelCpus);

@@ -86,6 +86,7 @@ describe('lab run', () => {
       board: 'zen4-vm',
       params: {},
       seed: 1,
+      files: [],
       events: [],
     });
     expect(executionOf(options)).toEqual({
@@ -102,6 +103,7 @@ describe('lab run', () => {
       ...['hello', '--env', 'A=1', '--env', 'B=2', '--kernel', 'pti=on nopcid', '--param', 'n=3'],
       ...['--board', 'simple', '--seed', '0x2a', '--events', 'tlb_miss,page_walk', '--zstd'],
       ...['--tier', 'interpreter', '--no-filter', '--out', 'here', '--host-memory', '2G'],
+      ...['--file', '/data//a=./b=c', '--file', '/d=e'],
       ...['--', '--seed', 'x'],
     );
     expect(words).toEqual(['hello', '--seed', 'x']);
@@ -113,6 +115,10 @@ describe('lab run', () => {
       board: 'simple',
       params: { n: '3' },
       seed: 42,
+      files: [
+        { guest: '/data/a', host: './b=c' },
+        { guest: '/d', host: 'e' },
+      ],
       events: ['tlb_miss', 'page_walk'],
     });
     expect(executionOf(options)).toEqual({

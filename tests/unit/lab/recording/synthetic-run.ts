@@ -97,6 +97,7 @@ export function manifestInput(seed: number): ManifestInput {
       board: { name: 'simple', cpus: 1, core: { coreMHz: CORE_MHZ, tscMHz: 2000 } },
       seed,
       events: ['syscalls', 'page_fault_user'],
+      files: [],
     },
     totals: {
       ticks: [clock],
