@@ -13,6 +13,8 @@ export interface KernelConfig extends TimeConfig {
   readonly srso: boolean;
   readonly randomizeVaSpace: 0 | 1 | 2;
   readonly sched: SchedConfig;
+  /** The target runs under a filter that allows every system call. */
+  readonly seccomp: boolean;
   /** Bytes of memory that the kernel uses. */
   readonly memoryBytes: number;
   readonly memoryPolicy: MemoryPolicy;

@@ -120,6 +120,17 @@ const MEMORY: readonly KernelWord[] = [
   unmodelled('vm.swappiness', 'reclaim balance'),
 ];
 
+const SECURITY: readonly KernelWord[] = [
+  word(
+    'seccomp',
+    'a filter on the program, as a container runtime installs one (a word of this model)',
+    ['on', 'off'],
+    'off',
+    'on: every system call of the program and its children passes a filter that allows it; ' +
+      'programs may install their own with prctl and seccomp, whatever this says',
+  ),
+];
+
 const CONSOLE: readonly KernelWord[] = [
   accepted('quiet', 'fewer messages', [], 'there is no log'),
   accepted('console', 'console device', ['<device>'], 'there is no log'),
@@ -141,5 +152,6 @@ export const KERNEL_WORDS: readonly KernelWord[] = [
   ...MEMORY,
   ...TIME_WORDS,
   ...SCHED_WORDS,
+  ...SECURITY,
   ...CONSOLE,
 ];

@@ -40,6 +40,7 @@ import {
 } from '../kernel/sched/boot.ts';
 import { F } from '../arch/x86/model/generated/function-ids.ts';
 import { keepsTick } from '../kernel/sched/idle.ts';
+import { ALLOW_ALL, attachFilter } from '../kernel/seccomp-syscalls.ts';
 import { startFirstTask } from '../kernel/sched/core.ts';
 import { Sig, SIG_IGN } from '../include/uapi/asm-generic/signal.ts';
 import { PidNamespace, startSession } from '../kernel/pid.ts';
@@ -310,6 +311,7 @@ function startTarget(
   cpu.attribute(target.pid, Context.KERNEL);
   platform.setTask(cpu.number, target.pid);
   openStandardFiles(kernel, target);
+  if (kernel.config.seccomp) attachFilter(kernel, ALLOW_ALL);
   cpu.discard();
   onStart?.();
   const error = execve(kernel, request);

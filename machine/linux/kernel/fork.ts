@@ -3,6 +3,7 @@
  * and kernel_clone. The calls are in fork-syscalls.ts. Omits: namespaces, pidfds, CLONE_PARENT's
  * ptrace side.
  */
+import { inheritSeccomp } from './seccomp.ts';
 import { F } from '../arch/x86/model/generated/function-ids.ts';
 import { runSteps } from '../arch/x86/model/steps.ts';
 import { sysret } from '../arch/x86/entry/entry_64.ts';
@@ -308,6 +309,7 @@ function assemble(kernel: Kernel, args: CloneArguments, made: Made): Task {
   task.clearChildTid = has(args, Clone.CHILD_CLEARTID) ? args.childTid : 0;
   const { dumpable, noNewPrivs, personality } = current;
   Object.assign(task, { dumpable, noNewPrivs, personality });
+  inheritSeccomp(task, current);
   // A child with the parent's memory must not use its stack or its rseq area.
   const vm = has(args, Clone.VM);
   if (!vm || has(args, Clone.VFORK)) task.altStack = current.altStack;

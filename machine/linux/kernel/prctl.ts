@@ -1,11 +1,12 @@
 /**
  * prctl, after Linux 6.1 kernel/sys.c: names, what the end of a parent sends, dumps, subreapers, new
- * privileges, timer slack. Omits: capabilities' bounding set, speculation control, seccomp.
+ * privileges, timer slack. Omits: capabilities' bounding set, speculation control.
  */
 import { copyToUser, putUser } from '../arch/x86/lib/usercopy.ts';
 import type { SyscallArguments } from '../arch/x86/entry/syscall-arguments.ts';
 import { F } from '../arch/x86/model/generated/function-ids.ts';
 import { runSteps, type Steps } from '../arch/x86/model/steps.ts';
+import { prctlGetSeccomp, prctlSetSeccomp } from './seccomp-syscalls.ts';
 import { Errno } from '../include/uapi/asm-generic/errno.ts';
 import { Sig } from '../include/uapi/asm-generic/signal.ts';
 import type { Kernel } from '../init/kernel.ts';
@@ -22,6 +23,8 @@ const enum Pr {
   SET_DUMPABLE = 4,
   SET_NAME = 15,
   GET_NAME = 16,
+  GET_SECCOMP = 21,
+  SET_SECCOMP = 22,
   SET_TIMERSLACK = 29,
   GET_TIMERSLACK = 30,
   SET_CHILD_SUBREAPER = 36,
@@ -106,6 +109,8 @@ const OPERATIONS: Readonly<Partial<Record<number, Operation>>> = {
     current.dumpable = value;
     return 0;
   },
+  [Pr.GET_SECCOMP]: prctlGetSeccomp,
+  [Pr.SET_SECCOMP]: prctlSetSeccomp,
   [Pr.SET_TIMERSLACK]: ({ current }, args) => {
     const ns = args.wide(1);
     current.sched.timerSlackNs = ns <= 0 ? TIMER_SLACK_NS_DEFAULT : ns;

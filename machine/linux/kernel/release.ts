@@ -8,6 +8,7 @@ import { dropProcessTimers } from './time/itimer.ts';
 import { dropPosixTimers } from './time/posix-timer-calls.ts';
 import { putCred } from './cred.ts';
 import * as COST from './exit-costs.ts';
+import { putFilter } from './seccomp.ts';
 import { freeTaskStruct } from './dead-task.ts';
 import { putSighand } from './sighand.ts';
 import { detachPid, leaveGroup } from './pid.ts';
@@ -37,6 +38,8 @@ export function releaseTask(kernel: Kernel, task: Task): void {
   kernel.released.push({ pid, tgid, comm, startTick, exitTick, parentPid: parent?.pid ?? 0 });
   putSighand(kernel, task.sighand);
   if (process.threads.length === 0) releaseProcess(kernel, task);
+  putFilter(kernel, task.seccomp?.filter ?? null);
+  task.seccomp = null;
   putCred(kernel, task.cred);
   task.reaped = true;
   if (task.offCpu) freeTaskStruct(kernel, task);

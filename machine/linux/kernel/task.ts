@@ -151,6 +151,7 @@ export function blankTask(
     usage: noUsage(),
     dumpable: 1,
     noNewPrivs: false,
+    seccomp: null,
     personality: 0,
   });
 }

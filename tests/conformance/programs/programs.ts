@@ -69,6 +69,7 @@ export const BINARIES: Readonly<Record<string, BinaryRecipe>> = {
   'timers-musl': { linkage: 'musl', sources: ['timers.c'] },
   'descriptors-musl': { linkage: 'musl', sources: ['descriptors.c'] },
   'futexes-musl': { linkage: 'musl', sources: ['futexes.c'] },
+  'seccomp-musl': { linkage: 'musl', sources: ['seccomp.c'] },
   'contended-musl': { linkage: 'musl', sources: ['contended.c'] },
   // Only root may make groups: control-groups.test.ts says what it prints.
   'control-groups-musl': { linkage: 'musl', sources: ['control-groups.c'] },
@@ -243,6 +244,15 @@ export const CASES: Readonly<Record<string, Case>> = {
       'affinity',
     ],
     { notInQemu: HOST_ANSWERS },
+  ),
+  ...partCases(
+    'seccomp-musl',
+    'seccomp',
+    [
+      ...['strict', 'errors', 'privileges', 'answers', 'arguments', 'traps', 'kills'],
+      'inheritance',
+    ],
+    { notInQemu: 'user-mode QEMU 7.2 has no seccomp' },
   ),
   'exec-musl': {
     binary: 'exec-musl',

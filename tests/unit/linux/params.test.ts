@@ -152,6 +152,7 @@ const CHANGES: Readonly<Record<string, readonly string[]>> = {
   isolcpus: ['sched'],
   maxcpus: ['maxCpus'],
   nosmp: ['maxCpus'],
+  seccomp: ['seccomp'],
   hugepagesz: [],
   ...Object.fromEntries(
     KERNEL_WORDS.filter(({ word }) => word.startsWith('kernel.sched_')).map(({ word }) => [

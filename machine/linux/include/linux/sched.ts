@@ -1,4 +1,5 @@
 /** Tasks, after Linux 6.1 include/linux/sched.h and sched/signal.h. */
+import type { Seccomp } from '../../kernel/seccomp.ts';
 import type { ProcessTimers } from '../../kernel/time/itimer.ts';
 import type { PosixTimer } from '../../kernel/time/posix-timer-calls.ts';
 import type { Ticks } from '../../../core/units.ts';
@@ -208,5 +209,6 @@ export interface Task {
   /** PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, personality. */
   dumpable: number;
   noNewPrivs: boolean;
+  seccomp: Seccomp | null;
   personality: number;
 }

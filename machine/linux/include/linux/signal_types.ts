@@ -57,6 +57,8 @@ const enum At {
   UTIME = 32,
   STIME = 40,
   ADDRESS = 16,
+  SYSCALL = 24,
+  ARCH = 28,
 }
 
 /** kernel_siginfo: the bytes that user code would see, without the padding. */
@@ -106,6 +108,24 @@ export class SigInfo {
   static fault(signal: number, code: number, address: bigint): SigInfo {
     const info = new SigInfo(signal, code);
     info.view.setBigUint64(At.ADDRESS, address, true);
+    return info;
+  }
+
+  /** SIGSYS: the call that did not happen, and who made it where. */
+  static systemCall(
+    signal: number,
+    code: number,
+    call: {
+      readonly errno: number;
+      readonly address: bigint;
+      readonly number: number;
+      readonly arch: number;
+    },
+  ): SigInfo {
+    const info = SigInfo.fault(signal, code, call.address);
+    info.view.setInt32(At.ERRNO, call.errno, true);
+    info.view.setInt32(At.SYSCALL, call.number, true);
+    info.view.setUint32(At.ARCH, call.arch, true);
     return info;
   }
 

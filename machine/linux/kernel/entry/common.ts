@@ -1,6 +1,6 @@
 /**
  * Entering and leaving user mode, after Linux 6.1 kernel/entry/common.c. Omits: system call tracing
- * by ptrace, seccomp and audit (off, as for most processes).
+ * by ptrace and audit (off, as for most processes); seccomp is in kernel/seccomp.ts.
  */
 import { PerCpu } from '../../arch/x86/model/address-map.ts';
 import { F } from '../../arch/x86/model/generated/function-ids.ts';

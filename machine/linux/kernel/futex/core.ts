@@ -54,7 +54,7 @@ export interface FutexQ {
   /** A wake-up of futex_waitv also says which word it was. */
   readonly onWake?: (kernel: Kernel) => void;
   /** Waits for a priority-inheriting lock: it is handed the lock, not woken by FUTEX_WAKE. */
-  readonly isPi: boolean;
+  isPi: boolean;
 }
 
 const FUTEX_BYTES = 64;

@@ -87,7 +87,7 @@ export class PiState {
 }
 
 /** rt_mutex_adjust_prio_chain: `from` and all that it waits for take the priority of their waiters. */
-function adjustChain(kernel: Kernel, from: Task | null): void {
+export function adjustChain(kernel: Kernel, from: Task | null): void {
   const { futexPi } = kernel;
   let task = from;
   for (let depth = 0; task !== null && depth < CHAIN_MAX; depth++) {

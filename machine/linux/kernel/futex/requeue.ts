@@ -1,6 +1,6 @@
 /**
  * FUTEX_REQUEUE and FUTEX_CMP_REQUEUE, after Linux 6.1 kernel/futex/requeue.c: wakes some waiters of a
- * word and moves others, asleep, to another word. Omits: FUTEX_CMP_REQUEUE_PI.
+ * word and moves others, asleep, to another word. requeue-pi.ts has FUTEX_CMP_REQUEUE_PI.
  */
 import { F } from '../../arch/x86/model/generated/function-ids.ts';
 import type { Task } from '../../include/linux/sched.ts';

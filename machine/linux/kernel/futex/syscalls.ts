@@ -1,6 +1,6 @@
 /**
  * futex, after Linux 6.1 kernel/futex/syscalls.c: which operation, with which time limit. Omits:
- * FUTEX_CMP_REQUEUE_PI and FUTEX_WAIT_REQUEUE_PI, FUTEX_FD.
+ * FUTEX_FD.
  */
 import { copyFromUser } from '../../arch/x86/lib/usercopy.ts';
 import type { SyscallArguments } from '../../arch/x86/entry/syscall-arguments.ts';
@@ -12,6 +12,7 @@ import { clockToTicks, NS_MAX } from '../time/clock-times.ts';
 import { Futex, type FutexResult } from './core.ts';
 import { futexLockPi, futexUnlockPi } from './pi.ts';
 import { futexRequeue } from './requeue.ts';
+import { futexCmpRequeuePi, futexWaitRequeuePi } from './requeue-pi.ts';
 import { futexWait, futexWakeOp, futexWakeUp } from './waitwake.ts';
 
 const enum Op {
@@ -25,13 +26,17 @@ const enum Op {
   TRYLOCK_PI = 8,
   WAIT_BITSET = 9,
   WAKE_BITSET = 10,
+  WAIT_REQUEUE_PI = 11,
+  CMP_REQUEUE_PI = 12,
   LOCK_PI2 = 13,
 }
 
 /** Operations whose fourth argument is a time, of those that are modelled. */
-const TIMED = new Set<number>([Op.WAIT, Op.WAIT_BITSET, Op.LOCK_PI, Op.LOCK_PI2]);
+const TIMED = new Set<number>([
+  ...[Op.WAIT, Op.WAIT_BITSET, Op.LOCK_PI, Op.LOCK_PI2, Op.WAIT_REQUEUE_PI],
+]);
 /** Those that may name CLOCK_REALTIME. */
-const REALTIME = new Set<number>([Op.WAIT_BITSET, Op.LOCK_PI2]);
+const REALTIME = new Set<number>([Op.WAIT_BITSET, Op.LOCK_PI2, Op.WAIT_REQUEUE_PI]);
 
 const TIMESPEC = new DataView(new ArrayBuffer(16));
 const TIMESPEC_BYTES = new Uint8Array(TIMESPEC.buffer);
@@ -125,6 +130,23 @@ function doFutex(kernel: Kernel, call: Call, until: number): FutexResult {
       return futexLockPi(kernel, { address, isShared, until: Infinity, isTry: true });
     case Op.UNLOCK_PI:
       return futexUnlockPi(kernel, address, isShared);
+    case Op.WAIT_REQUEUE_PI:
+      return futexWaitRequeuePi(kernel, {
+        address,
+        lock: call.second,
+        isShared,
+        expected: call.value,
+        until,
+      });
+    case Op.CMP_REQUEUE_PI:
+      return futexCmpRequeuePi(kernel, {
+        from: address,
+        to: call.second,
+        isShared,
+        wake: count,
+        move: call.secondCount,
+        expected: call.value3,
+      });
     default:
       return unknownOperation(kernel, command);
   }

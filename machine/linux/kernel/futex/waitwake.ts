@@ -12,6 +12,7 @@ import { createHrTimer, hrtimerCancel, hrtimerStart, type HrTimer } from '../tim
 import {
   enqueue,
   type FutexBucket,
+  type FutexKey,
   type FutexQ,
   type FutexResult,
   getFutexKey,
@@ -38,6 +39,8 @@ export interface FutexWait {
   readonly bitset: number;
   /** When it gives up; Infinity for never. */
   readonly until: Ticks;
+  /** FUTEX_WAIT_REQUEUE_PI: the lock that it may be moved to. */
+  readonly requeueTo?: FutexKey;
 }
 
 /** hrtimer_sleeper: a timer that wakes a task, and says whether it did. */
@@ -86,7 +89,12 @@ export function waitSetup(kernel: Kernel, wait: FutexWait): FutexQ | number {
     release(cpu, bucket.lock);
     return value < 0 ? value : -Errno.EAGAIN;
   }
-  const q = newFutexQ(current, key, { bitset: wait.bitset });
+  const { bitset, requeueTo } = wait;
+  if (requeueTo !== undefined && sameKey(key, requeueTo)) {
+    release(cpu, bucket.lock);
+    return -Errno.EINVAL;
+  }
+  const q = newFutexQ(current, key, { bitset, ...(requeueTo && { requeueTo }) });
   current.state = 'S';
   enqueue(kernel, bucket, q);
   release(cpu, bucket.lock);

@@ -9,6 +9,7 @@ import {
   syscallEnterFromUserMode,
   syscallExitToUserMode,
 } from '../../../kernel/entry/common.ts';
+import { secureComputing } from '../../../kernel/seccomp.ts';
 import { tracePoint } from '../../../trace/points.ts';
 import { Point } from '../../../trace/points-specs.ts';
 import { traceSyscall } from '../../../trace/syscalls.ts';
@@ -86,6 +87,11 @@ function doSyscall64(kernel: Kernel, gate: SyscallGate, number: number): number 
   cpu.read(kernel.current.address);
   cpu.stack(192, 1);
   syscallEnterFromUserMode(kernel);
+  const { seccomp } = kernel.current;
+  if (seccomp !== null) {
+    const verdict = secureComputing(kernel, seccomp, number);
+    if (verdict !== null) return verdict;
+  }
   tracePoint(kernel, Point.SYS_ENTER, number, gate.registers.low(Gpr.RDI));
   let result: number | Sleeping<number> = -Errno.ENOSYS;
   if (entry !== undefined) {

@@ -233,6 +233,13 @@ export class KernelCpu {
     if (this.slow.has[fn] !== 0) this.chargeSlow(fn, instructions, 1);
   }
 
+  /** `instructions` more of `fn`, which has called and goes on: no call, no return. */
+  runMore(fn: F, instructions: number): void {
+    this.continueIn(fn);
+    this.instructions[fn] += instructions;
+    this.elapsed += instructions * this.instructionTicks;
+  }
+
   /** The instructions of `fn` that take longer than others. */
   private chargeSlow(fn: F, instructions: number, calls: number): void {
     this.charge(Cause.ATOMIC, this.slow.atomics(fn, instructions));

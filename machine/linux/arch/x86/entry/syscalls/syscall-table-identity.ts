@@ -25,6 +25,7 @@ import {
   sysSetpgid,
   sysSetsid,
 } from '../../../../kernel/pid-syscalls.ts';
+import { sysSeccomp } from '../../../../kernel/seccomp-syscalls.ts';
 import { sysPrctl } from '../../../../kernel/prctl.ts';
 import { sysGetegid, sysGeteuid, sysGetgid, sysGetuid } from '../../../../kernel/sys.ts';
 import type { SyscallName } from '../../../../include/uapi/asm/unistd-64.ts';
@@ -34,6 +35,7 @@ export const IDENTITY_CALLS: Partial<Record<SyscallName, Handled>> = {
   execve: [sysExecve, 'dynamic programs, set-user-id'],
   execveat: [sysExecveat, 'dynamic programs, set-user-id'],
   prctl: [sysPrctl, 'names, signals of parents, dumps, subreapers, timer slack'],
+  seccomp: [sysSeccomp, 'listeners and tracers'],
   personality: [sysPersonality, 'flags but ADDR_NO_RANDOMIZE change nothing'],
   getuid: [sysGetuid],
   geteuid: [sysGeteuid],

@@ -20,6 +20,7 @@ import {
 } from '../../../../kernel/fork-syscalls.ts';
 import { sysGetrusage, sysTimes } from '../../../../kernel/rusage.ts';
 import { sysWait4, sysWaitid } from '../../../../kernel/wait.ts';
+import { sysFutexWaitv } from '../../../../kernel/futex/waitv.ts';
 import { sysFutex } from '../../../../kernel/futex/syscalls.ts';
 import { sysGetrlimit, sysPrlimit64, sysSetrlimit } from '../../../../kernel/rlimit.ts';
 import { sysGetRobustList, sysRseq, sysSetRobustList } from '../../../../kernel/rseq.ts';
@@ -174,7 +175,8 @@ const HANDLERS: Partial<Record<SyscallName, Handled>> = {
   kill: [sysKill],
   tkill: [sysTkill],
   tgkill: [sysTgkill],
-  futex: [sysFutex, 'FUTEX_WAIT_REQUEUE_PI, FUTEX_CMP_REQUEUE_PI'],
+  futex: [sysFutex],
+  futex_waitv: [sysFutexWaitv],
   sched_yield: [sysSchedYield],
 };
 

@@ -3338,5 +3338,7 @@ export const enum F {
   pvclock_clocksource_read,
   cpu_idle_poll,
   account_idle_time,
+  bpf_prog_seccomp,
+  __x64_sys_futex_waitv,
   COUNT,
 }

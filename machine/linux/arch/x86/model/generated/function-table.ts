@@ -3345,4 +3345,6 @@ export const FUNCTIONS: readonly FunctionText[] = [
   ['pvclock_clocksource_read', 240, 3, 38, 5],
   ['cpu_idle_poll', 144, 2, 24, 3],
   ['account_idle_time', 96, 2, 16, 2],
+  ['bpf_prog_seccomp', 192, 3, 30, 4],
+  ['__x64_sys_futex_waitv', 368, 5, 60, 8],
 ];
