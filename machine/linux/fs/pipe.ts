@@ -1,6 +1,6 @@
 /**
  * Pipes, after Linux 6.1 fs/pipe.c: a ring of pages, readers and writers that sleep on each other.
- * Omits: packet mode (O_DIRECT), per-user limits, splicing pages without a copy.
+ * Omits: packet mode (O_DIRECT), per-user limits.
  */
 import { MachineBug } from '../../core/assert.ts';
 import { F } from '../arch/x86/model/generated/function-ids.ts';
@@ -32,14 +32,14 @@ export function pipeOf(file: FileStruct): PipeInode {
 }
 
 /** pipe_lock and the lines that every operation touches. */
-function lock({ cpu }: Kernel, pipe: PipeInode): void {
+export function lockPipe({ cpu }: Kernel, pipe: PipeInode): void {
   mutexLock(cpu, pipe.address);
   cpu.write(pipe.address + 64);
   cpu.stack(320, 2);
 }
 
 /** Takes what is there, buffer by buffer. Returns bytes, or -EFAULT. */
-function takeBytes(kernel: Kernel, pipe: PipeInode, iter: IovIter): number {
+export function takeBytes(kernel: Kernel, pipe: PipeInode, iter: IovIter): number {
   const { cpu } = kernel;
   let done = 0;
   while (iter.count > 0 && pipe.buffers.length > 0) {
@@ -71,7 +71,7 @@ function releaseBuffer(kernel: Kernel, pipe: PipeInode): void {
 }
 
 /** wake_up_interruptible_sync_poll and kill_fasync. */
-function wake(kernel: Kernel, head: WaitQueueHead): void {
+export function wakePipe(kernel: Kernel, head: WaitQueueHead): void {
   wakeUpSync(kernel, head);
   kernel.cpu.run(F.kill_fasync, 4);
 }
@@ -80,7 +80,7 @@ function pipeRead(kernel: Kernel, file: FileStruct, iter: IovIter): IoResult {
   const { cpu } = kernel;
   if (iter.count === 0) return 0;
   const pipe = pipeOf(file);
-  lock(kernel, pipe);
+  lockPipe(kernel, pipe);
   const wasFull = pipe.buffers.length >= pipe.slots;
   const result = takeBytes(kernel, pipe, iter);
   cpu.run(F.pipe_read, result > 0 ? 116 : 76);
@@ -90,7 +90,7 @@ function pipeRead(kernel: Kernel, file: FileStruct, iter: IovIter): IoResult {
   }
   mutexUnlock(cpu);
   if (result > 0) {
-    if (wasFull) wake(kernel, pipe.writeWait);
+    if (wasFull) wakePipe(kernel, pipe.writeWait);
     else cpu.run(F.kill_fasync, 4);
     touchAtime(kernel, file.inode);
   }
@@ -105,16 +105,16 @@ function* waitToRead(kernel: Kernel, file: FileStruct, iter: IovIter): Sleeping<
     kernel.cpu.run(F.pipe_read, 40);
     const woken = yield* waitEventInterruptible(kernel, pipe.readWait, ready, { exclusive: true });
     if (woken < 0) return woken;
-    lock(kernel, pipe);
+    lockPipe(kernel, pipe);
     const wasFull = pipe.buffers.length >= pipe.slots;
     const result = takeBytes(kernel, pipe, iter);
     kernel.cpu.run(F.pipe_read, 75);
     mutexUnlock(kernel.cpu);
     // Another reader came first.
     if (result === 0 && pipe.writers > 0) continue;
-    if (wasFull) wake(kernel, pipe.writeWait);
+    if (wasFull) wakePipe(kernel, pipe.writeWait);
     // What is left is for the next reader, who was not woken for it.
-    if (pipe.buffers.length > 0) wake(kernel, pipe.readWait);
+    if (pipe.buffers.length > 0) wakePipe(kernel, pipe.readWait);
     if (result > 0) touchAtime(kernel, file.inode);
     return result;
   }
@@ -145,7 +145,7 @@ function newBuffer(kernel: Kernel, pipe: PipeInode): PipeBuffer | null {
 }
 
 /** Fills free slots. Returns bytes, or an error when there are none. */
-function putBytes(kernel: Kernel, pipe: PipeInode, iter: IovIter): number {
+export function putBytes(kernel: Kernel, pipe: PipeInode, iter: IovIter): number {
   let done = 0;
   while (iter.count > 0 && pipe.buffers.length < pipe.slots) {
     const buffer = newBuffer(kernel, pipe);
@@ -165,7 +165,7 @@ function putBytes(kernel: Kernel, pipe: PipeInode, iter: IovIter): number {
 }
 
 /** SIGPIPE for a writer without readers. */
-function brokenPipe(kernel: Kernel): number {
+export function brokenPipe(kernel: Kernel): number {
   const reason = 'a write to a pipe that nobody reads any more';
   sendSignalNumber(kernel, kernel.current, Sig.PIPE, { group: false, reason });
   return -Errno.EPIPE;
@@ -175,7 +175,7 @@ function pipeWrite(kernel: Kernel, file: FileStruct, iter: IovIter): IoResult {
   const { cpu } = kernel;
   if (iter.count === 0) return 0;
   const pipe = pipeOf(file);
-  lock(kernel, pipe);
+  lockPipe(kernel, pipe);
   if (pipe.readers === 0) {
     mutexUnlock(cpu);
     return brokenPipe(kernel);
@@ -199,7 +199,7 @@ function pipeWrite(kernel: Kernel, file: FileStruct, iter: IovIter): IoResult {
 
 function afterWrite(kernel: Kernel, file: FileStruct, wasEmpty: boolean): void {
   const pipe = pipeOf(file);
-  if (wasEmpty || pipe.pollUsage) wake(kernel, pipe.readWait);
+  if (wasEmpty || pipe.pollUsage) wakePipe(kernel, pipe.readWait);
   else kernel.cpu.run(F.kill_fasync, 4);
   fileUpdateTime(kernel, file.inode);
 }
@@ -216,11 +216,11 @@ function* waitToWrite(
   const ready = (): boolean => pipe.buffers.length < pipe.slots || pipe.readers === 0;
   for (;;) {
     // Readers have something to take before this writer sleeps.
-    wake(kernel, pipe.readWait);
+    wakePipe(kernel, pipe.readWait);
     kernel.cpu.run(F.pipe_write, 40);
     const woken = yield* waitEventInterruptible(kernel, pipe.writeWait, ready, { exclusive: true });
     if (woken < 0) return done > 0 ? done : woken;
-    lock(kernel, pipe);
+    lockPipe(kernel, pipe);
     if (pipe.readers === 0) {
       mutexUnlock(kernel.cpu);
       const broken = brokenPipe(kernel);
@@ -233,7 +233,7 @@ function* waitToWrite(
     done += put;
     if (iter.count > 0) continue;
     // Room that is left is for the next writer, who was not woken for it.
-    if (pipe.buffers.length < pipe.slots) wake(kernel, pipe.writeWait);
+    if (pipe.buffers.length < pipe.slots) wakePipe(kernel, pipe.writeWait);
     afterWrite(kernel, file, true);
     return done;
   }
@@ -342,7 +342,7 @@ function writeConsole(kernel: Kernel, file: FileStruct, iter: IovIter): number {
   const total = iter.count;
   if (total === 0) return 0;
   const pages = Math.ceil(total / PAGE_BYTES);
-  lock(kernel, pipe);
+  lockPipe(kernel, pipe);
   cpu.run(F.pipe_write, 60 + 91 * pages);
   cpu.runCalls(F.copy_page_from_iter, 46 * pages, pages);
   cpu.runCalls(F._copy_from_iter, 58 * pages, pages);
@@ -353,7 +353,7 @@ function writeConsole(kernel: Kernel, file: FileStruct, iter: IovIter): number {
     spinUnlockIrq(cpu);
   }
   mutexUnlock(cpu);
-  wake(kernel, pipe.readWait);
+  wakePipe(kernel, pipe.readWait);
   fileUpdateTime(kernel, file.inode);
   if (done === 0) return -Errno.EFAULT;
   if (pipe.sink !== 0) kernel.console(pipe.sink, bytes.subarray(0, done));

@@ -2,7 +2,7 @@
  * sendfile and copy_file_range, after Linux 6.1 fs/read_write.c (do_sendfile, vfs_copy_file_range) and
  * fs/splice.c (splice_direct_to_actor): rounds of up to 16 pages from a regular file. The bytes go
  * through a buffer, where Linux passes references to pages through a pipe of the task; the traffic is
- * that of reading and writing them. Omits: splice, vmsplice and tee themselves.
+ * that of reading and writing them. splice, vmsplice and tee are in splice-pipes.ts.
  */
 import { getUser, putUser } from '../arch/x86/lib/usercopy.ts';
 import type { SyscallArguments } from '../arch/x86/entry/syscall-arguments.ts';

@@ -75,6 +75,8 @@ export interface Kernel extends PageSource {
   readonly coreMHz: number;
   readonly trace: Tracepoints;
   readonly timekeeper: Timekeeper;
+  /** What sethostname and setdomainname change. */
+  readonly uts: { nodename: string; domainname: string };
   readonly vdso: VdsoMapping | null;
   /** What KVM shares of the time, where it is the clocksource. */
   readonly pvclock: PvClock | null;

@@ -43,7 +43,8 @@ import { keepsTick } from '../kernel/sched/idle.ts';
 import { ALLOW_ALL, attachFilter } from '../kernel/seccomp-syscalls.ts';
 import { startFirstTask } from '../kernel/sched/core.ts';
 import { Sig, SIG_IGN } from '../include/uapi/asm-generic/signal.ts';
-import { PidNamespace, startSession } from '../kernel/pid.ts';
+import { UTS_NAME } from '../kernel/sys.ts';
+import { PidNamespace, startGroup, startSession } from '../kernel/pid.ts';
 import type { Timekeeper } from '../include/linux/timekeeper_internal.ts';
 import { clocksourceHz, readClocksource } from '../kernel/time/clocksources.ts';
 import { createPvClock, type PvClock } from '../kernel/time/pvclock.ts';
@@ -216,6 +217,7 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
     coreMHz: options.coreMHz,
     trace: tracepoints(options),
     timekeeper,
+    uts: { nodename: UTS_NAME.nodename, domainname: UTS_NAME.domainname },
     vdso,
     pvclock,
     current: init,
@@ -302,7 +304,8 @@ function startTarget(
   target.state = 'R';
   target.startTick = 0;
   target.exitSignal = Sig.CHLD;
-  startSession(kernel, target.signal, target.pid);
+  // As a shell starts a program: in a group of its own, in the session that is there.
+  startGroup(kernel, init.signal.group.session, target.signal, target.pid);
   kernel.pids.startAfter(target.pid);
   kernel.current = target;
   kernel.target = target;

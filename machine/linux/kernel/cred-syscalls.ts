@@ -1,6 +1,6 @@
 /**
  * Changing and asking who a task is, after Linux 6.1 kernel/sys.c (setresuid and its relatives) and
- * kernel/groups.c. A task with effective user 0 has every capability. Omits: what files would then be
+ * kernel/groups.c. Capabilities decide. Omits: what files would then be
  * refused to others, user namespaces, limits on processes of a user.
  */
 import { copyFromUser, copyToUser, putUser } from '../arch/x86/lib/usercopy.ts';
@@ -9,6 +9,7 @@ import { F } from '../arch/x86/model/generated/function-ids.ts';
 import type { Cred } from '../include/linux/sched.ts';
 import { Errno } from '../include/uapi/asm-generic/errno.ts';
 import type { Kernel } from '../init/kernel.ts';
+import { Cap, capabilitiesAfter, capable } from './capability.ts';
 import { prepareCreds, putCred } from './cred.ts';
 
 /** An argument of -1: leave it as it is. */
@@ -34,7 +35,8 @@ function idsOf(cred: Cred, kind: Kind): Ids {
   return { real: cred[real], effective: cred[effective], saved: cred[saved] };
 }
 
-const isCapable = ({ current }: Kernel): boolean => current.cred.euid === 0;
+const isCapable = (kernel: Kernel, kind: Kind = 'gid'): boolean =>
+  capable(kernel, kind === 'uid' ? Cap.SETUID : Cap.SETGID);
 
 /** prepare_creds, the change, commit_creds. Returns 0 or -ENOMEM. */
 function change(kernel: Kernel, changes: Partial<Cred>): number {
@@ -44,7 +46,8 @@ function change(kernel: Kernel, changes: Partial<Cred>): number {
   cpu.run(F.commit_creds, 105);
   cpu.write(current.address + 2560);
   const old = current.cred;
-  current.cred = { ...copy, ...changes };
+  const next = { ...copy, ...changes };
+  current.cred = { ...next, ...capabilitiesAfter(old, next) };
   putCred(kernel, old);
   return 0;
 }
@@ -64,7 +67,7 @@ function setId(kernel: Kernel, kind: Kind, id: number): number {
   kernel.cpu.run(F.__sys_setuid, 70);
   if (id === KEEP) return -Errno.EINVAL;
   const ids = idsOf(kernel.current.cred, kind);
-  if (isCapable(kernel)) return setIds(kernel, kind, { real: id, effective: id, saved: id });
+  if (isCapable(kernel, kind)) return setIds(kernel, kind, { real: id, effective: id, saved: id });
   if (id !== ids.real && id !== ids.saved) return -Errno.EPERM;
   return setIds(kernel, kind, { ...ids, effective: id });
 }
@@ -74,7 +77,7 @@ function setThree(kernel: Kernel, kind: Kind, wanted: readonly number[]): number
   kernel.cpu.run(F.__sys_setresuid, 110);
   const ids = idsOf(kernel.current.cred, kind);
   const known: readonly number[] = [ids.real, ids.effective, ids.saved];
-  const isFree = isCapable(kernel);
+  const isFree = isCapable(kernel, kind);
   if (!isFree && wanted.some((id) => id !== KEEP && !known.includes(id))) return -Errno.EPERM;
   const [real, effective, saved] = wanted.map((id, i) => (id === KEEP ? known[i] : id));
   return setIds(kernel, kind, { real, effective, saved });
@@ -84,7 +87,7 @@ function setThree(kernel: Kernel, kind: Kind, wanted: readonly number[]): number
 function setTwo(kernel: Kernel, kind: Kind, real: number, effective: number): number {
   kernel.cpu.run(F.__sys_setreuid, 100);
   const ids = idsOf(kernel.current.cred, kind);
-  const isFree = isCapable(kernel);
+  const isFree = isCapable(kernel, kind);
   const mayBeReal = real === KEEP || real === ids.real || real === ids.effective;
   const mayBeEffective = effective === KEEP || Object.values(ids).includes(effective);
   if (!isFree && !(mayBeReal && mayBeEffective)) return -Errno.EPERM;
@@ -104,7 +107,8 @@ function setFilesId(kernel: Kernel, kind: Kind, id: number): number {
   const before = cred[files];
   const { real, effective, saved } = idsOf(cred, kind);
   const known = [real, effective, saved, before];
-  if (id !== KEEP && (isCapable(kernel) || known.includes(id))) change(kernel, { [files]: id });
+  if (id !== KEEP && (isCapable(kernel, kind) || known.includes(id)))
+    change(kernel, { [files]: id });
   return before;
 }
 

@@ -1,11 +1,13 @@
 /**
- * Who a task is, after Linux 6.1 kernel/cred.c and include/linux/cred.h. Omits: capabilities apart
- * from what root has, keyrings, security modules.
+ * Who a task is, after Linux 6.1 kernel/cred.c and include/linux/cred.h. Omits: keyrings, security modules.
  */
 import { F } from '../arch/x86/model/generated/function-ids.ts';
 import type { Cred } from '../include/linux/sched.ts';
 import type { PageSource } from '../mm/page_alloc.ts';
 import type { KmemCaches } from '../mm/slab_common.ts';
+
+/** CAP_FULL_SET: all 41. */
+export const ROOT_CAPABILITIES = (1n << 41n) - 1n;
 
 type CredSource = PageSource & { readonly caches: KmemCaches };
 
@@ -27,6 +29,9 @@ export function initCred(source: CredSource): Cred | null {
     fsuid: 0,
     fsgid: 0,
     groups: [],
+    capEffective: ROOT_CAPABILITIES,
+    capPermitted: ROOT_CAPABILITIES,
+    capInheritable: 0n,
   };
 }
 

@@ -22,6 +22,7 @@ const PLAIN: CloneArguments = {
   stack: 0,
   tls: 0n,
   parentTid: 0,
+  pidfd: 0,
   childTid: 0,
 };
 
@@ -48,6 +49,7 @@ export function sysClone(kernel: Kernel, args: SyscallArguments): number | Sleep
     stack: args.unsigned(1),
     tls,
     parentTid: args.unsigned(2),
+    pidfd: args.unsigned(2),
     childTid: args.unsigned(3),
   });
 }
@@ -60,10 +62,6 @@ function clone(kernel: Kernel, args: CloneArguments): number | Sleeping<number> 
     warnOnce(kernel, 'clone namespaces', 'clone: namespaces are not modelled: returned -EINVAL');
     return -Errno.EINVAL;
   }
-  if ((args.flags & Clone.PIDFD) !== 0) {
-    warnOnce(kernel, 'clone pidfd', 'clone: CLONE_PIDFD is not modelled: returned -EINVAL');
-    return -Errno.EINVAL;
-  }
   if ((args.flags & Clone.SETTLS) !== 0 && args.tls >= BigInt(TASK_SIZE)) return -Errno.EPERM;
   return kernelClone(kernel, args);
 }
@@ -71,6 +69,7 @@ function clone(kernel: Kernel, args: CloneArguments): number | Sleeping<number> 
 /** Offsets in struct clone_args, all of 64 bits. */
 const enum Field {
   FLAGS = 0,
+  PIDFD = 8,
   CHILD_TID = 16,
   PARENT_TID = 24,
   EXIT_SIGNAL = 32,
@@ -118,6 +117,7 @@ export function sysClone3(kernel: Kernel, args: SyscallArguments): number | Slee
     stack: Number(stack + stackSize),
     tls: wide(Field.TLS),
     parentTid: Number(wide(Field.PARENT_TID)),
+    pidfd: Number(wide(Field.PIDFD)),
     childTid: Number(wide(Field.CHILD_TID)),
   });
 }

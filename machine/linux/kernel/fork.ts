@@ -3,6 +3,9 @@
  * and kernel_clone. The calls are in fork-syscalls.ts. Omits: namespaces, pidfds, CLONE_PARENT's
  * ptrace side.
  */
+import { waitQueueHead } from './sched/wait.ts';
+import { getUnusedFd } from '../fs/file.ts';
+import { pidfdCreate } from './pidfd.ts';
 import { inheritSeccomp } from './seccomp.ts';
 import { F } from '../arch/x86/model/generated/function-ids.ts';
 import { runSteps } from '../arch/x86/model/steps.ts';
@@ -45,6 +48,8 @@ export interface CloneArguments {
   readonly stack: number;
   readonly tls: bigint;
   readonly parentTid: number;
+  /** CLONE_PIDFD: where the descriptor of the child goes. */
+  readonly pidfd: number;
   readonly childTid: number;
 }
 
@@ -76,15 +81,17 @@ export function checkFlags({ current }: Kernel, args: CloneArguments): number {
 export function kernelClone(kernel: Kernel, args: CloneArguments): number | Sleeping<number> {
   const { cpu } = kernel;
   cpu.run(F.kernel_clone, has(args, Clone.THREAD) ? 88 : 94);
+  const wantsPidfd = has(args, Clone.PIDFD);
+  if (wantsPidfd && getUnusedFd(kernel) < 0) return -Errno.EMFILE;
   const child = copyProcess(kernel, args);
   if (typeof child === 'number') return child;
+  // After the child has got its descriptors: this one is its parent's alone.
+  if (wantsPidfd) putInt(kernel, args.pidfd, pidfdCreate(kernel, child, 0));
   tracePoint(kernel, Point.TASK_NEWTASK, child.pid, args.flags);
   traceProcessFork(kernel, child);
   runSteps(cpu, COST.AFTER_COPY);
   const { pid } = child;
-  if (has(args, Clone.PARENT_SETTID)) {
-    putUser(kernel, args.parentTid, new Uint8Array(Uint32Array.of(pid).buffer));
-  }
+  if (has(args, Clone.PARENT_SETTID)) putInt(kernel, args.parentTid, pid);
   if (!has(args, Clone.VM)) runSteps(cpu, COST.LRU_GEN_ADD_MM);
   if (!has(args, Clone.VFORK)) {
     wakeUpNewTask(kernel, child);
@@ -95,6 +102,9 @@ export function kernelClone(kernel: Kernel, args: CloneArguments): number | Slee
   wakeUpNewTask(kernel, child);
   return waitForVforkDone(kernel, pid, done);
 }
+
+const putInt = (kernel: Kernel, address: number, value: number): number =>
+  putUser(kernel, address, new Uint8Array(Int32Array.of(value).buffer));
 
 /** wait_for_vfork_done: until the child has left the memory of its parent, or a fatal signal. */
 function* waitForVforkDone(
@@ -257,7 +267,7 @@ function copySighand(kernel: Kernel, args: CloneArguments): SighandStruct | null
     const clears = (args.flagsHigh & CloneHigh.CLEAR_SIGHAND) !== 0;
     if (clears && action.handler !== SIG_IGN) actions[signal].handler = SIG_DFL;
   }
-  return { address, references: 1, actions };
+  return { address, references: 1, actions, signalfd: waitQueueHead(address + 64) };
 }
 
 /** copy_mm */

@@ -18,6 +18,7 @@ import {
   isSound,
   readProgram,
 } from '../net/core/filter.ts';
+import { Cap, capable } from './capability.ts';
 import { INSTALL } from './seccomp-costs.ts';
 import {
   Action,
@@ -73,8 +74,7 @@ function readFilter(kernel: Kernel, pointer: number): BpfInstruction[] | number 
   const view = new DataView(header.buffer);
   const count = view.getUint16(0, true);
   if (count === 0 || count > BPF_INSTRUCTIONS_MAX) return -Errno.EINVAL;
-  const { current } = kernel;
-  if (!current.noNewPrivs && current.cred.euid !== 0) return -Errno.EACCES;
+  if (!kernel.current.noNewPrivs && !capable(kernel, Cap.SYS_ADMIN)) return -Errno.EACCES;
   const bytes = new Uint8Array(count * BPF_INSTRUCTION_BYTES);
   const address = view.getUint32(8, true) + view.getUint32(12, true) * 2 ** 32;
   if (copyFromUser(kernel, address, bytes) < 0) return -Errno.EFAULT;

@@ -1,4 +1,5 @@
 /** Tables of signal actions, after Linux 6.1 kernel/fork.c (copy_sighand, __cleanup_sighand), fs/exec.c. */
+import { waitQueueHead } from './sched/wait.ts';
 import type { Task } from '../include/linux/sched.ts';
 import type { SighandStruct, SignalAction } from '../include/linux/signal_types.ts';
 import { SIG_DFL, SIG_IGN } from '../include/uapi/asm-generic/signal.ts';
@@ -17,7 +18,7 @@ export function copyActions(kernel: Kernel, task: Task): boolean {
   kernel.cpu.write(task.sighand.address);
   const actions = task.sighand.actions.map((action) => ({ ...action }));
   putSighand(kernel, task.sighand);
-  task.sighand = { address, references: 1, actions };
+  task.sighand = { address, references: 1, actions, signalfd: waitQueueHead(address + 64) };
   return true;
 }
 

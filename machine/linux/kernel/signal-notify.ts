@@ -17,12 +17,18 @@ export function wakeUpParent(kernel: Kernel, parent: Task): void {
 
 const has = (flags: bigint, flag: Sa): boolean => (flags & BigInt(flag)) !== 0n;
 
+/** do_notify_pidfd: whoever polls a descriptor of the process sees its end. */
+function notifyPidfd(kernel: Kernel, { signal: { waitPidfd } }: Task): void {
+  if (waitPidfd !== null) wakeUp(kernel, waitPidfd, Infinity);
+}
+
 /**
  * do_notify_parent: a process has ended. Returns true when nobody wants to know, and it reaps itself.
  */
 export function doNotifyParent(kernel: Kernel, task: Task, exitSignal: number): boolean {
   const { cpu } = kernel;
   const { parent } = task;
+  notifyPidfd(kernel, task);
   if (parent === null) return true;
   cpu.run(F.do_notify_parent, 143);
   const { exitCode } = task;

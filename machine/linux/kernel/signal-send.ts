@@ -1,6 +1,6 @@
 /**
  * Sending signals, after Linux 6.1 kernel/signal.c: what a signal undoes, queueing it, choosing the
- * thread that takes it, waking that thread. Omits: ptrace, signalfd, other user namespaces.
+ * thread that takes it, waking that thread. Omits: ptrace, other user namespaces.
  */
 import { sendReschedule } from '../arch/x86/kernel/smp.ts';
 import { F } from '../arch/x86/model/generated/function-ids.ts';
@@ -17,6 +17,7 @@ import { SIG_DFL, SIG_IGN, Sig } from '../include/uapi/asm-generic/signal.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { listAddValid } from '../lib/list_debug.ts';
 import { spinLockIrqsave, spinUnlockIrqrestore } from './locking/spinlock.ts';
+import { wakeUp } from './sched/wait.ts';
 import { wakeUpProcess } from './sched/core.ts';
 import {
   clearStopPending,
@@ -161,6 +162,7 @@ function queueAndComplete(kernel: Kernel, task: Task, sent: Sent): SignalResult 
   } else {
     task.signal.killReason = sent.reason;
   }
+  signalfdNotify(kernel, task);
   pending.set |= signalBit(signal);
   completeSignal(kernel, task, sent);
   return result;
@@ -177,6 +179,11 @@ function queueSignal(kernel: Kernel, task: Task, pending: SigPending, sent: Sent
   }
   const fails = !special && info.signal >= SIGRTMIN && info.code !== SiCode.USER;
   return fails ? SignalResult.OVERFLOW_FAIL : SignalResult.LOSE_INFO;
+}
+
+/** signalfd_notify: those who read signals from a descriptor look whether it is for them. */
+function signalfdNotify(kernel: Kernel, { sighand }: Task): void {
+  if (sighand.signalfd.entries.length > 0) wakeUp(kernel, sighand.signalfd, Infinity);
 }
 
 /** wants_signal */
@@ -297,6 +304,7 @@ export function sendSigqueue(
   if (prepareSignal(kernel, task, info.signal, false)) {
     listAddValid(cpu);
     pending.queue.push(queued);
+    signalfdNotify(kernel, task);
     pending.set |= signalBit(info.signal);
     completeSignal(kernel, task, {
       info,

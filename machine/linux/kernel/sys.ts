@@ -63,7 +63,7 @@ export const sysGeteuid = (kernel: Kernel): number => getId(kernel, 'euid');
 export const sysGetgid = (kernel: Kernel): number => getId(kernel, 'gid');
 export const sysGetegid = (kernel: Kernel): number => getId(kernel, 'egid');
 
-/** What uname reports; each field has 65 bytes. */
+/** What uname reports until the names are changed; each field has 65 bytes. */
 export const UTS_NAME = {
   sysname: 'Linux',
   nodename: 'cyclelab',
@@ -81,7 +81,7 @@ export function sysNewuname(kernel: Kernel, args: SyscallArguments): number {
   cpu.readImage(ImageData.INIT_UTS_NS);
   downRead(cpu, cpu.perCpu + PerCpu.TICK_DEVICE);
   upRead(cpu, cpu.perCpu + PerCpu.TICK_DEVICE);
-  const fields = Object.values(UTS_NAME);
+  const fields = Object.values({ ...UTS_NAME, ...kernel.uts });
   const bytes = new Uint8Array(UTS_FIELD_BYTES * fields.length);
   fields.forEach((field, i) => {
     bytes.set(new TextEncoder().encode(field), i * UTS_FIELD_BYTES);

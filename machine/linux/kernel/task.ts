@@ -80,6 +80,7 @@ export function newSignal(address: number, rlimits: readonly Limit[], leader: Ta
     group: noGroup(),
     isSubreaper: false,
     timers: null,
+    waitPidfd: null,
     posixTimers: new Map(),
     nextTimer: 0,
     ended: noUsage(),
@@ -212,7 +213,12 @@ export function createTask(
   assert(files !== null, 'room for a table of descriptors');
   assert(fs !== null, 'room for a working directory');
   if (parent !== null) cred.references++;
-  const sighand = { address: sighandAddress, references: 1, actions: noActions() };
+  const sighand = {
+    address: sighandAddress,
+    references: 1,
+    actions: noActions(),
+    signalfd: waitQueueHead(sighandAddress + 64),
+  };
   const { pid, comm } = options;
   const task = blankTask(
     { ...objects, files, fs },

@@ -1,4 +1,4 @@
-/** Waiting for children, after Linux 6.1 kernel/exit.c (do_wait, wait4, waitid). Omits: ptrace, pidfds. */
+/** Waiting for children, after Linux 6.1 kernel/exit.c (do_wait, wait4, waitid). Omits: ptrace. */
 import { F } from '../arch/x86/model/generated/function-ids.ts';
 import type { SyscallArguments } from '../arch/x86/entry/syscall-arguments.ts';
 import { runSteps } from '../arch/x86/model/steps.ts';
@@ -7,11 +7,13 @@ import { Restart } from '../include/linux/errno.ts';
 import type { Sleeping, Task, Usage } from '../include/linux/sched.ts';
 import { ChildCode, SigInfo, SIGINFO_BYTES } from '../include/linux/signal_types.ts';
 import { Errno } from '../include/uapi/asm-generic/errno.ts';
+import { O } from '../include/uapi/asm-generic/fcntl.ts';
 import { Sig } from '../include/uapi/asm-generic/signal.ts';
 import { Wait, WaitFor } from '../include/uapi/linux/wait.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { traceProcessWait } from '../trace/sched.ts';
 import * as COST from './exit-costs.ts';
+import { pidfdTask } from './pidfd.ts';
 import { releaseTask } from './release.ts';
 import { rusageBytes } from './rusage.ts';
 import { addUsage, processUsage } from './sched/cputime.ts';
@@ -202,9 +204,26 @@ export function sysWaitid(kernel: Kernel, args: SyscallArguments): number | Slee
       if (id < 0) return -Errno.EINVAL;
       return waitid(kernel, { type, id: id === 0 ? group.id : id, options }, addresses);
     }
+    case WaitFor.PIDFD: {
+      const found = pidfdTask(kernel, id);
+      if (typeof found === 'number') return found;
+      const wanted = { type: WaitFor.PID, id: found.task.pid, options };
+      const nonblock = (found.flags & O.NONBLOCK) !== 0 && (options & Wait.NOHANG) === 0;
+      return nonblock ? waitPidfdNow(kernel, wanted, addresses) : waitid(kernel, wanted, addresses);
+    }
     default:
       return -Errno.EINVAL;
   }
+}
+
+/** A descriptor that does not block: -EAGAIN instead of sleeping. */
+function* waitPidfdNow(
+  kernel: Kernel,
+  wanted: Wanted,
+  addresses: { readonly info: number; readonly usage: number },
+): Sleeping<number> {
+  const found = lookForChild(kernel, { ...wanted, options: wanted.options | Wait.NOWAIT });
+  return found === 0 ? -Errno.EAGAIN : yield* waitid(kernel, wanted, addresses);
 }
 
 function* waitid(

@@ -70,6 +70,8 @@ export const BINARIES: Readonly<Record<string, BinaryRecipe>> = {
   'descriptors-musl': { linkage: 'musl', sources: ['descriptors.c'] },
   'futexes-musl': { linkage: 'musl', sources: ['futexes.c'] },
   'seccomp-musl': { linkage: 'musl', sources: ['seccomp.c'] },
+  'waits-musl': { linkage: 'musl', sources: ['waits.c'] },
+  'handles-musl': { linkage: 'musl', sources: ['handles.c'] },
   'contended-musl': { linkage: 'musl', sources: ['contended.c'] },
   // Only root may make groups: control-groups.test.ts says what it prints.
   'control-groups-musl': { linkage: 'musl', sources: ['control-groups.c'] },
@@ -253,6 +255,22 @@ export const CASES: Readonly<Record<string, Case>> = {
       'inheritance',
     ],
     { notInQemu: 'user-mode QEMU 7.2 has no seccomp' },
+  ),
+  ...partCases(
+    'waits-musl',
+    'waits',
+    [...['errors', 'several', 'interrupted', 'requeue-errors', 'free-lock', 'taken-lock'], 'late'],
+    { notInQemu: HOST_ANSWERS },
+  ),
+  ...partCases(
+    'handles-musl',
+    'handles',
+    [
+      ...['signals-queued', 'signals-waited', 'signal-errors', 'signals-epoll', 'processes'],
+      ...['process-errors', 'process-clone', 'splicing', 'splice-errors', 'memory-to-pipe'],
+      ...['blocked-splice', 'other-memory', 'privileges', 'groups'],
+    ],
+    { notInQemu: HOST_ANSWERS },
   ),
   'exec-musl': {
     binary: 'exec-musl',

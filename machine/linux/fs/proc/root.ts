@@ -71,10 +71,11 @@ const TOP: Readonly<Record<string, TextSource>> = {
       .join(' ')}\n`,
 };
 
-const SYSCTL: Readonly<Record<string, string>> = {
+const SYSCTL: Readonly<Record<string, string | TextSource>> = {
   'kernel/ostype': UTS_NAME.sysname,
   'kernel/osrelease': UTS_NAME.release,
-  'kernel/hostname': UTS_NAME.nodename,
+  'kernel/hostname': ({ uts }) => `${uts.nodename}\n`,
+  'kernel/domainname': ({ uts }) => `${uts.domainname}\n`,
   'kernel/version': UTS_NAME.version,
   'kernel/pid_max': '32768',
   'kernel/threads-max': '32768',
@@ -108,6 +109,6 @@ export function createProc(kernel: Kernel): void {
         at.children?.get(name) ?? addDirectory(kernel, at, name, { mode: 0o555 }),
       sys,
     );
-    addText(kernel, parent, last, () => `${text}\n`);
+    addText(kernel, parent, last, typeof text === 'string' ? () => `${text}\n` : text);
   }
 }

@@ -49,6 +49,10 @@ export interface Cred {
   fsuid: number;
   fsgid: number;
   groups: readonly number[];
+  /** Capabilities, bit n for number n. */
+  capEffective: bigint;
+  capPermitted: bigint;
+  capInheritable: bigint;
 }
 
 /** CPU time and events of a task, or of a process's ended threads and children. */
@@ -101,6 +105,8 @@ export interface SignalStruct {
   isSubreaper: boolean;
   /** Interval timers, once one was set; POSIX timers by id. */
   timers: ProcessTimers | null;
+  /** Those who poll a descriptor of the process; null while there never was one. */
+  waitPidfd: WaitQueueHead | null;
   readonly posixTimers: Map<number, PosixTimer>;
   nextTimer: number;
   /** Of ended threads; of reaped children and theirs. */

@@ -2,6 +2,7 @@
  * What is known about one signal, and the signals that wait, after Linux 6.1
  * include/linux/signal_types.h and include/uapi/asm-generic/siginfo.h.
  */
+import type { WaitQueueHead } from '../../kernel/sched/wait.ts';
 import type { Kernel } from '../../init/kernel.ts';
 
 /** Bytes of kernel_siginfo, and of siginfo_t as user code sees it. */
@@ -208,6 +209,8 @@ export interface SighandStruct {
   references: number;
   /** By signal number. */
   readonly actions: SignalAction[];
+  /** signalfd_wqh: readers of signal descriptors. */
+  readonly signalfd: WaitQueueHead;
 }
 
 /** sa_flags */

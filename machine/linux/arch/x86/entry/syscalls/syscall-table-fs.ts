@@ -12,6 +12,8 @@ import {
   sysEpollPwait2,
   sysEpollWait,
 } from '../../../../fs/eventpoll-syscalls.ts';
+import { sysSignalfd, sysSignalfd4 } from '../../../../fs/signalfd.ts';
+import { sysSplice, sysTee, sysVmsplice } from '../../../../fs/splice-pipes.ts';
 import { sysPipe, sysPipe2 } from '../../../../fs/pipe-syscalls.ts';
 import { sysCopyFileRange, sysSendfile } from '../../../../fs/splice.ts';
 import { sysMemfdCreate } from '../../../../mm/memfd.ts';
@@ -180,6 +182,11 @@ export const FILE_CALLS: Partial<Record<SyscallName, Handled>> = {
   epoll_wait: [sysEpollWait],
   epoll_pwait: [sysEpollPwait],
   epoll_pwait2: [sysEpollPwait2],
+  signalfd: [sysSignalfd],
+  signalfd4: [sysSignalfd4],
+  splice: [sysSplice],
+  tee: [sysTee],
+  vmsplice: [sysVmsplice],
   eventfd: [sysEventfd],
   eventfd2: [sysEventfd2],
   io_uring_setup: [sysIoUringSetup, 'IOPOLL, sharing a worker pool'],

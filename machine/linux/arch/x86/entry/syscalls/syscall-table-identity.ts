@@ -25,6 +25,9 @@ import {
   sysSetpgid,
   sysSetsid,
 } from '../../../../kernel/pid-syscalls.ts';
+import { sysCapget, sysCapset } from '../../../../kernel/capability.ts';
+import { sysPidfdOpen, sysPidfdSendSignal } from '../../../../kernel/pidfd.ts';
+import { sysSetdomainname, sysSethostname } from '../../../../kernel/utsname.ts';
 import { sysSeccomp } from '../../../../kernel/seccomp-syscalls.ts';
 import { sysPrctl } from '../../../../kernel/prctl.ts';
 import { sysGetegid, sysGeteuid, sysGetgid, sysGetuid } from '../../../../kernel/sys.ts';
@@ -35,6 +38,12 @@ export const IDENTITY_CALLS: Partial<Record<SyscallName, Handled>> = {
   execve: [sysExecve, 'dynamic programs, set-user-id'],
   execveat: [sysExecveat, 'dynamic programs, set-user-id'],
   prctl: [sysPrctl, 'names, signals of parents, dumps, subreapers, timer slack'],
+  capget: [sysCapget],
+  capset: [sysCapset, 'the bounding and ambient sets'],
+  sethostname: [sysSethostname],
+  setdomainname: [sysSetdomainname],
+  pidfd_open: [sysPidfdOpen],
+  pidfd_send_signal: [sysPidfdSendSignal, 'directories of /proc as descriptors'],
   seccomp: [sysSeccomp, 'listeners and tracers'],
   personality: [sysPersonality, 'flags but ADDR_NO_RANDOMIZE change nothing'],
   getuid: [sysGetuid],

@@ -57,6 +57,7 @@ import {
   sysTime,
 } from '../../../../kernel/time/posix-timers.ts';
 import { sysMembarrier } from '../../../../kernel/sched/membarrier.ts';
+import { sysProcessVmReadv, sysProcessVmWritev } from '../../../../mm/process_vm_access.ts';
 import { sysMincore } from '../../../../mm/mincore.ts';
 import {
   sysMlock,
@@ -119,6 +120,8 @@ const HANDLERS: Partial<Record<SyscallName, Handled>> = {
   mremap: [sysMremap, 'pages of the huge page pool'],
   mincore: [sysMincore],
   msync: [sysMsync],
+  process_vm_readv: [sysProcessVmReadv],
+  process_vm_writev: [sysProcessVmWritev],
   mlock: [sysMlock],
   mlock2: [sysMlock2],
   munlock: [sysMunlock],
@@ -133,10 +136,10 @@ const HANDLERS: Partial<Record<SyscallName, Handled>> = {
   fork: [sysFork],
   vfork: [sysVfork],
 
-  clone: [sysClone, 'namespaces, CLONE_PIDFD'],
-  clone3: [sysClone3, 'namespaces, CLONE_PIDFD, set_tid, CLONE_INTO_CGROUP'],
+  clone: [sysClone, 'namespaces'],
+  clone3: [sysClone3, 'namespaces, set_tid, CLONE_INTO_CGROUP'],
   wait4: [sysWait4],
-  waitid: [sysWaitid, 'P_PIDFD'],
+  waitid: [sysWaitid],
   getrusage: [sysGetrusage],
   times: [sysTimes],
   exit_group: [sysExitGroup],
