@@ -6,6 +6,7 @@ import { BOOTS, type Boot, countOperation } from './count.ts';
 import type { PathOperation } from './operation.ts';
 import { CALLS } from './operations/calls.ts';
 import { FILES } from './operations/files.ts';
+import { SOCKETS } from './operations/sockets.ts';
 import { IO_URING } from './operations/io-uring.ts';
 import { MEMORY } from './operations/memory.ts';
 import { TASKS } from './operations/tasks.ts';
@@ -15,6 +16,7 @@ export const DATASET = 'linux-6.1-paths/summary.csv';
 export const OPERATIONS: readonly PathOperation[] = [
   ...CALLS,
   ...FILES,
+  ...SOCKETS,
   ...MEMORY,
   ...TASKS,
   ...IO_URING,

@@ -72,6 +72,7 @@ export const BINARIES: Readonly<Record<string, BinaryRecipe>> = {
   'seccomp-musl': { linkage: 'musl', sources: ['seccomp.c'] },
   'waits-musl': { linkage: 'musl', sources: ['waits.c'] },
   'handles-musl': { linkage: 'musl', sources: ['handles.c'] },
+  'sockets-musl': { linkage: 'musl', sources: ['sockets.c'] },
   'contended-musl': { linkage: 'musl', sources: ['contended.c'] },
   // Only root may make groups: control-groups.test.ts says what it prints.
   'control-groups-musl': { linkage: 'musl', sources: ['control-groups.c'] },
@@ -269,6 +270,15 @@ export const CASES: Readonly<Record<string, Case>> = {
       ...['signals-queued', 'signals-waited', 'signal-errors', 'signals-epoll', 'processes'],
       ...['process-errors', 'process-clone', 'splicing', 'splice-errors', 'memory-to-pipe'],
       ...['blocked-splice', 'other-memory', 'privileges', 'groups'],
+    ],
+    { notInQemu: HOST_ANSWERS },
+  ),
+  ...partCases(
+    'sockets-musl',
+    'sockets',
+    [
+      ...['making', 'streams', 'datagrams', 'packets', 'ends', 'shutdowns', 'polling', 'waiting'],
+      ...['much', 'broken', 'options'],
     ],
     { notInQemu: HOST_ANSWERS },
   ),

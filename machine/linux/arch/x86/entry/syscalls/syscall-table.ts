@@ -6,6 +6,7 @@
 import { FILE_CALLS } from './syscall-table-fs.ts';
 import { IDENTITY_CALLS } from './syscall-table-identity.ts';
 import { TIMER_CALLS } from './syscall-table-time.ts';
+import { SOCKET_CALLS } from './syscall-table-net.ts';
 import { SCHED_CALLS } from './syscall-table-sched.ts';
 import { sysGetrandom } from '../../../../drivers/char/random.ts';
 import { NR, NR_SYSCALLS, type SyscallName } from '../../../../include/uapi/asm/unistd-64.ts';
@@ -116,6 +117,7 @@ export type Handled = readonly [SyscallHandler, omits?: string];
 const HANDLERS: Partial<Record<SyscallName, Handled>> = {
   ...FILE_CALLS,
   ...SCHED_CALLS,
+  ...SOCKET_CALLS,
   mmap: [sysMmap, 'protection keys, huge pages other than 2 MiB'],
   mremap: [sysMremap, 'pages of the huge page pool'],
   mincore: [sysMincore],
