@@ -35,7 +35,7 @@ export function predictorSpec({ predictor }: CoreSpec): PredictorSpec | undefine
   return { historyEntries, targetEntries, returnStackEntries, refillTicks };
 }
 
-export function memoryGeometry(spec: MemorySpec): MemoryGeometry {
+export function memoryGeometry(spec: MemorySpec, pagingLevels: 4 | 5 = 4): MemoryGeometry {
   return {
     l1i: cache(spec.l1i),
     l1d: cache(spec.l1d),
@@ -45,6 +45,7 @@ export function memoryGeometry(spec: MemorySpec): MemoryGeometry {
     dtlb: tlb(spec.dtlb),
     stlb: tlb(spec.stlb),
     walkTicks: ticksFromCycles(spec.pageWalkCycles.value),
+    pagingLevels,
     dramTicks: ticksFromCycles(spec.llc.extraCycles.value + spec.dramCycles.value),
     transferTicks: ticksFromCycles(spec.lineTransferCycles.value),
     ...(spec.overlap === undefined ? {} : { overlap: overlap(spec.overlap) }),

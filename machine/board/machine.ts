@@ -102,7 +102,11 @@ class Machine {
     const { board, tier, filter } = options;
     const cpus = config.maxCpus;
     const linear = new LinearMemory({ cpus, guestBytes: config.memoryBytes });
-    this.hierarchy = new MemoryHierarchy(linear, memoryGeometry(board.memory), { filter });
+    this.hierarchy = new MemoryHierarchy(
+      linear,
+      memoryGeometry(board.memory, config.la57 ? 5 : 4),
+      { filter },
+    );
     const timer = new BlockTimer(coreTiming(board));
     const timing = timer.time.bind(timer);
     const predictor = predictorSpec(board.core);

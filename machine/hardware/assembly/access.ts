@@ -22,7 +22,7 @@ import {
   noteFilterLine,
   translateTimed,
 } from './tlb';
-import { faultCode, translate } from './walk';
+import { faultCode, isCanonical, translate } from './walk';
 
 export { clearFilters, dropWritesToPage, flushTlb, invalidateAddress, translate };
 
@@ -33,10 +33,6 @@ const CPL_USER: i32 = 3;
 /** Who accesses. */
 const USER: bool = false;
 const KERNEL: bool = true;
-
-@inline function isCanonical(va: i64): bool {
-  return ((va << 16) >> 16) == va;
-}
 
 function generalProtection(cpu: usize, record: usize): void {
   store<i32>(cpu, ExitReason.EXCEPTION, Cpu.EXIT_REASON);
@@ -209,7 +205,7 @@ function accessTwoPages(cpu: usize, va: i64, size: u32, record: usize, write: bo
   setAddress(va);
   beginOrder();
   count(cpu + Model.SLOW_CALLS);
-  if (!isCanonical(va) || !isCanonical(va + size - 1)) {
+  if (!isCanonical(cpu, va) || !isCanonical(cpu, va + size - 1)) {
     generalProtection(cpu, record);
     return 0;
   }
@@ -222,7 +218,7 @@ function accessTwoPages(cpu: usize, va: i64, size: u32, record: usize, write: bo
   beginAccess(cpu, record, true);
   setAddress(va);
   count(cpu + Model.SLOW_CALLS);
-  if (!isCanonical(va)) {
+  if (!isCanonical(cpu, va)) {
     generalProtection(cpu, record);
     return false;
   }

@@ -31,7 +31,7 @@ export let cachedData: i64 = 0;
 
 /** Number of the region of `va` that one entry of `level` covers. */
 @inline function regionOf(va: i64, level: i32): i64 {
-  return (va & 0xffffffffffff) >> (12 + 9 * <i64>level);
+  return (va & 0x1ffffffffffffff) >> (12 + 9 * <i64>level);
 }
 
 @inline function walkCache(cpu: usize, level: i32): usize {

@@ -1,7 +1,7 @@
 /**
- * The page walker: 4-level x86-64 page tables in guest physical memory, read through the L1D.
+ * The page walker: x86-64 page tables of four or five levels in guest physical memory, read through the L1D.
  * Sets accessed and dirty bits. AssemblyScript.
- * Omits: 5-level tables, protection keys, SMEP and SMAP.
+ * Omits: a paging-structure cache for the fifth level, protection keys, SMEP and SMAP.
  * Supervisor writes honour read-only pages (CR0.WP = 1); execute-disable is on (EFER.NXE = 1).
  */
 import { Cpu, Header, PageFaultCode, Region, Stall } from '../layout';
@@ -53,7 +53,7 @@ function walkTables(cpu: usize, va: i64, need: i64): bool {
   let table = load<i64>(cpu, Cpu.CR3) & FRAME_MASK;
   let permissions: i64 = TlbData.WRITABLE | TlbData.USER;
   let noExecute: i64 = 0;
-  let level = 3;
+  let level = load<i32>(cpu, Model.PAGING_LEVELS) - 1;
   if (timed) {
     const known = cachedLevel(cpu, va);
     if (known < 4) {
@@ -75,12 +75,12 @@ function walkTables(cpu: usize, va: i64, need: i64): bool {
     if (level > 0 && (entry & PAGE_SIZE_BIT) == 0) {
       mark(cpu, physical, entry, ACCESSED);
       table = entry & FRAME_MASK;
-      if (timed) cacheTable(cpu, va, level, table | permissions | noExecute);
+      if (timed && level < 4) cacheTable(cpu, va, level, table | permissions | noExecute);
       continue;
     }
     const bytes = <i64>4096 << (9 * <i64>level);
     const frame = entry & FRAME_MASK & ~(bytes - 1);
-    if (level == 3 || frame + bytes > guestBytes) {
+    if (level >= 3 || frame + bytes > guestBytes) {
       return fail(need, PageFaultCode.PRESENT | PageFaultCode.RESERVED);
     }
     const flags = need & (TlbData.WRITABLE | TlbData.USER);
@@ -136,12 +136,18 @@ export function walk(cpu: usize, va: i64, need: i64): bool {
   return done;
 }
 
+/** Whether the bits above the page tables' reach repeat the highest one in it. */
+@inline export function isCanonical(cpu: usize, va: i64): bool {
+  const above = <i64>(52 - 9 * load<i32>(cpu, Model.PAGING_LEVELS));
+  return ((va << above) >> above) == va;
+}
+
 /**
  * What the page tables say, at no cost and without a trace: the physical address of `va`, or -1 if
  * an access with these PageFaultCode flags (WRITE, USER, FETCH) would fault (faultCode is set).
  */
 export function translate(cpu: usize, va: i64, flags: i32): i32 {
-  if (((va << 16) >> 16) != va) return -1;
+  if (!isCanonical(cpu, va)) return -1;
   let need: i64 = 0;
   if ((flags & PageFaultCode.WRITE) != 0) need |= TlbData.WRITABLE;
   if ((flags & PageFaultCode.USER) != 0) need |= TlbData.USER;

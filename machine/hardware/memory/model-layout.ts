@@ -124,6 +124,8 @@ export const enum Model {
   KERNEL_FILTER_PCID = 0x688,
   /** i32: number of this CPU. */
   NUMBER = 0x68c,
+  /** i32: levels of the page tables: 4 or 5. */
+  PAGING_LEVELS = 0x690,
   /** i32: fixed ticks of a page walk. */
   WALK_TICKS = 0x694,
   /** A write that crosses into another frame waits in Cpu.BOUNCE: i32 host addresses and sizes. */

@@ -45,6 +45,8 @@ export interface MemoryGeometry {
   readonly dtlb: TlbGeometry;
   readonly stlb: TlbGeometry;
   readonly walkTicks: Ticks;
+  /** Levels of the page tables: 4 unless five-level paging is on. */
+  readonly pagingLevels?: 4 | 5;
   /** Whole cost of an access served by DRAM. */
   readonly dramTicks: Ticks;
   readonly transferTicks: Ticks;
@@ -289,6 +291,7 @@ export function setupModel(
     i32[(block + Model.FILTER) >> 2] = options.filter ? 1 : 0;
     i32[(block + Model.NUMBER) >> 2] = cpu;
     i32[(block + Model.WALK_TICKS) >> 2] = geometry.walkTicks;
+    i32[(block + Model.PAGING_LEVELS) >> 2] = geometry.pagingLevels ?? 4;
     if (geometry.overlap !== undefined) setupOverlap(linear, block, geometry.overlap);
     setupPaging(linear, block, geometry);
     setupTraffic(linear, block, geometry);

@@ -15,6 +15,8 @@ export interface KernelConfig extends TimeConfig {
   readonly sched: SchedConfig;
   /** The target runs under a filter that allows every system call. */
   readonly seccomp: boolean;
+  /** Five-level page tables. */
+  readonly la57: boolean;
   /** Bytes of memory that the kernel uses. */
   readonly memoryBytes: number;
   readonly memoryPolicy: MemoryPolicy;

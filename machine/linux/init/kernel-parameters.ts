@@ -111,7 +111,6 @@ const MEMORY: readonly KernelWord[] = [
     'where stack, mappings, vDSO and heap lie; from the seed',
   ),
   accepted('nokaslr', 'kernel at its linked address', [], 'the kernel is never moved'),
-  unmodelled('la57', 'five-level page tables'),
   unmodelled('numa', 'NUMA'),
   unmodelled('numa_balancing', 'automatic NUMA balancing'),
   unmodelled('swapaccount', 'swap accounting'),

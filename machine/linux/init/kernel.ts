@@ -100,6 +100,8 @@ export interface Kernel extends PageSource {
   readonly zeroPage: number;
   /** Physical address of the kernel's own top page table. */
   readonly swapperPgd: number;
+  /** What CR3 points to without an address space. */
+  readonly swapperTop: number;
   nextAsid: number;
   fatalSignal: FatalSignal | null;
   /** Software events so far, under perf's names. */

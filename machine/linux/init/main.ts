@@ -80,7 +80,7 @@ import type { Tracepoints } from '../trace/tracepoints.ts';
 import type { TableSpec } from '../../core/trace/event-table.ts';
 import type { KernelConfig } from './config.ts';
 import { createRoot, populateRoot, type RootFile } from './initramfs.ts';
-import type { FatalSignal, Kernel } from './kernel.ts';
+import type { FatalSignal, Kernel, VdsoMapping } from './kernel.ts';
 
 /** Wall clock at the start of a run unless the experiment says otherwise: 2026-01-01 00:00 UTC. */
 const WALL_NS_DEFAULT = 1_767_225_600_000_000_000n;
@@ -176,12 +176,21 @@ function startTimekeeper(
   return { timekeeper, pvclock };
 }
 
+/** init_vdso_image, unless vdso=0. */
+function createVdso(
+  { config, features }: KernelOptions,
+  { memory, buddy }: Pick<Kernel, 'memory' | 'buddy'>,
+  pvclock: PvClock | null,
+): VdsoMapping | null {
+  return config.vdso ? initVdso(memory, buddy, { features, hz: config.hz, pvclock }) : null;
+}
+
 function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
   const { platform, config, seed, ledger } = options;
   const memory = new PhysicalMemory(platform);
   const bytes = Math.min(config.memoryBytes, platform.guestBytes);
   const cpus = platform.cpus.length;
-  const early = setupMemory(memory, { bytes, cpus, pti: config.pti });
+  const early = setupMemory(memory, { bytes, cpus, pti: config.pti, la57: config.la57 });
   const kernelCpus = bringUpCpus(options, early);
   const [cpu] = kernelCpus;
   const { buddy } = early;
@@ -200,9 +209,7 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
   );
   const init = createTask(source, { pid: 1, parent: rqs[0].idle, comm: 'init', root });
   becomeInit(source, init);
-  const vdso = config.vdso
-    ? initVdso(memory, buddy, { features: options.features, hz: config.hz, pvclock })
-    : null;
+  const vdso = createVdso(options, source, pvclock);
   const kernel: Kernel = {
     ...source,
     vm: new VmState(config.memoryPolicy),
@@ -231,6 +238,7 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
     randomBytes: new Random(seed, 'random bytes'),
     zeroPage: early.zeroPage,
     swapperPgd: early.swapperPgd,
+    swapperTop: early.swapperTop,
     nextAsid: 1,
     fatalSignal: null,
     counts: { pageFaults: 0, contextSwitches: 0, cpuMigrations: 0 },
@@ -277,7 +285,7 @@ function bringUpCpus(options: KernelOptions, early: BootMemory): KernelCpu[] {
   });
   const text = new KernelText(options.symbols);
   return platform.cpus.map((hardware, number) => {
-    hardware.loadCr3(early.swapperPgd, 0, false, 'both');
+    hardware.loadCr3(early.swapperTop, 0, false, 'both');
     const perCpu = early.perCpu[number];
     const { hardening } = config.memoryPolicy;
     const idleFunction = config.idlePoll ? F.cpu_idle_poll : F.default_idle;

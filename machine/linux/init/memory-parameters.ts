@@ -32,14 +32,22 @@ export const MEMORY_POLICY_WORDS: readonly KernelWord[] = [
     default: '2M',
     effect: 'none: 2M is the only size',
   }),
-  {
+  modelled({
+    word: 'la57',
+    meaning: 'the CPU has five-level paging (a word of this model: a CPU flag in Linux)',
+    values: [],
+    default: 'off: no board has it',
+    effect:
+      'one more table for each process and one more level in walks that no paging-structure cache shortens; ' +
+      'programs stay below 47 bits, as without a hint',
+  }),
+  modelled({
     word: 'no5lvl',
-    meaning: 'four-level page tables',
+    meaning: 'four-level page tables even so',
     values: [],
     default: '',
-    effect: 'always four levels',
-    support: 'accepted',
-  },
+    effect: 'undoes la57',
+  }),
   modelled({
     word: 'init_on_alloc',
     meaning: 'zero pages and objects when allocated',

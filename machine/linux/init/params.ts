@@ -160,6 +160,11 @@ function resolveSrso(given: Given, board: BoardFacts, mitigations: boolean): boo
   return value === undefined ? mitigations : value === 'safe-ret';
 }
 
+/** CONFIG_X86_5LEVEL is on: what the CPU has is used. */
+function hasFiveLevels(given: Given, { features }: BoardFacts): boolean {
+  return (given.has('la57') || features.includes('la57')) && !given.has('no5lvl');
+}
+
 function assemble(given: Given, board: BoardFacts, memoryBytes: number): KernelConfig {
   const mitigations = given.get('mitigations')?.value !== 'off';
   const pti = resolvePti(given, board, mitigations);
@@ -180,6 +185,7 @@ function assemble(given: Given, board: BoardFacts, memoryBytes: number): KernelC
     ['kernel.randomize_va_space', random],
     ...schedWords(given),
     ...timeWords(time),
+    ['la57', hasFiveLevels(given, board) ? 'on' : 'off'],
     ['seccomp', given.get('seccomp')?.value ?? 'off'],
     ['mem', String(memoryBytes)],
     ['maxcpus', String(maxCpus)],
@@ -198,6 +204,7 @@ function assemble(given: Given, board: BoardFacts, memoryBytes: number): KernelC
     randomizeVaSpace: random === '0' ? 0 : random === '1' ? 1 : 2,
     ...time,
     sched: resolveSched(given),
+    la57: hasFiveLevels(given, board),
     seccomp: given.get('seccomp')?.value === 'on',
     memoryBytes,
     memoryPolicy,

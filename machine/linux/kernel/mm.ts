@@ -4,6 +4,7 @@
  */
 import { F } from '../arch/x86/model/generated/function-ids.ts';
 import { PAGE_BYTES, PAGE_SHIFT } from '../arch/x86/model/physical-memory.ts';
+import { chargeP4dAlloc, fillTop } from '../arch/x86/mm/p4d.ts';
 import type { MmStruct } from '../include/linux/mm_types.ts';
 import type { Kernel } from '../init/kernel.ts';
 import { MMPUT } from './exit-costs.ts';
@@ -32,11 +33,17 @@ export function mmAlloc(kernel: Kernel): MmStruct | null {
     memory.zeroPage(pgd + PAGE_BYTES);
     copyUserHalf(kernel, pgd);
   }
+  const top = config.la57 ? topTables(kernel, pgd) : pgd;
+  if (top < 0) {
+    buddy.freeBlock(frame, config.pti ? 1 : 0);
+    return null;
+  }
   const asid = config.pcid ? kernel.nextAsid : 0;
   kernel.nextAsid = (kernel.nextAsid % ASIDS) + 1;
   return {
     address,
     pgd,
+    top,
     asid,
     vmas: new VmaTree(),
     users: 1,
@@ -68,6 +75,18 @@ export function mmAlloc(kernel: Kernel): MmStruct | null {
     vdso: 0,
     exeFile: '',
   };
+}
+
+/** The top tables of five levels: their physical address, or -1 without memory. */
+function topTables(kernel: Kernel, pgd: number): number {
+  const { memory, buddy, config } = kernel;
+  const frame = buddy.allocateBlock(config.pti ? 1 : 0, PageKind.TABLE);
+  if (frame < 0) return -1;
+  const top = frame << PAGE_SHIFT;
+  fillTop(memory, top, pgd);
+  if (config.pti) fillTop(memory, top + PAGE_BYTES, pgd + PAGE_BYTES);
+  chargeP4dAlloc(kernel, top);
+  return top;
 }
 
 /** pti_clone_p4d: the user's table maps the entry area, which both halves need. */

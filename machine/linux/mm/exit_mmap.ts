@@ -16,15 +16,17 @@ export function exitMmap(kernel: Kernel, mm: MmStruct): void {
   for (const node of mm.vmas.nodes.splice(0)) caches.mapleNode.free(kernel, node);
   leaveMm(kernel, mm);
   cpu.run(F.pgd_free, 40);
-  buddy.freeBlock(mm.pgd >>> PAGE_SHIFT, config.pti ? 1 : 0);
+  const order = config.pti ? 1 : 0;
+  buddy.freeBlock(mm.pgd >>> PAGE_SHIFT, order);
+  if (mm.top !== mm.pgd) buddy.freeBlock(mm.top >>> PAGE_SHIFT, order);
 }
 
 /** leave_mm: CPUs that kept the table while they had nothing to run go to the kernel's own. */
-function leaveMm({ rqs, swapperPgd }: Kernel, mm: MmStruct): void {
+function leaveMm({ rqs, swapperTop }: Kernel, mm: MmStruct): void {
   for (const rq of rqs) {
     rq.cpu.tlb.forget(mm);
     if (rq.activeMm !== mm) continue;
     rq.activeMm = null;
-    rq.cpu.hardware.loadCr3(swapperPgd, 0, false, 'both');
+    rq.cpu.hardware.loadCr3(swapperTop, 0, false, 'both');
   }
 }

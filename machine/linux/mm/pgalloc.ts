@@ -34,6 +34,7 @@ export function pteAlloc(kernel: Kernel, mm: MmStruct, address: number): number 
 
 /** The second-level entry for a user address, likewise. */
 export function pmdAllocEntry(kernel: Kernel, mm: MmStruct, address: number): number {
+  if (mm.top !== mm.pgd) kernel.cpu.read(mm.top);
   const p4d = entryAddress(mm.pgd, address, 39);
   const pudTable = nextTable(kernel, mm, p4d, ALLOCATED.pud);
   if (pudTable < 0) return Tables.OUT_OF_MEMORY;

@@ -154,6 +154,8 @@ const CHANGES: Readonly<Record<string, readonly string[]>> = {
   nosmp: ['maxCpus'],
   seccomp: ['seccomp'],
   hugepagesz: [],
+  la57: ['la57'],
+  no5lvl: [],
   ...Object.fromEntries(
     KERNEL_WORDS.filter(({ word }) => word.startsWith('kernel.sched_')).map(({ word }) => [
       word,

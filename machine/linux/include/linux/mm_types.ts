@@ -123,6 +123,8 @@ export interface MmStruct {
   users: number;
   /** Physical address of the top page table (with PTI, the kernel's copy; the user's is next). */
   readonly pgd: number;
+  /** What CR3 points to: pgd itself, or with five levels the table above it. */
+  readonly top: number;
   /** Address space number for the PCID; 0 when PCIDs are off. */
   readonly asid: number;
   mmapBase: number;

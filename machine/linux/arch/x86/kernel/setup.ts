@@ -2,6 +2,7 @@
  * Physical memory and the kernel's own address space at boot, after Linux 6.1 arch/x86/kernel/setup.c,
  * e820.c, arch/x86/mm/init_64.c and cpu_entry_area.c. Omits: firmware tables, NUMA, holes for devices.
  */
+import { fillTop } from '../mm/p4d.ts';
 import { assert } from '../../../../core/assert.ts';
 import { BuddyAllocator } from '../../../mm/buddy.ts';
 import { Pte, writeEntry, NX_HIGH } from '../mm/pgtable.ts';
@@ -31,6 +32,8 @@ export interface E820Range {
 export interface BootMemory {
   readonly buddy: BuddyAllocator;
   readonly swapperPgd: number;
+  /** What CR3 points to: swapperPgd itself, or with five levels the table above it. */
+  readonly swapperTop: number;
   readonly zeroPage: number;
   /** Physical address of each CPU's per-CPU area. */
   readonly perCpu: readonly number[];
@@ -99,13 +102,20 @@ const SMALL_DATA = { large: false, execute: false } as const;
 /** setup_arch, as far as memory goes. `bytes` is a multiple of 4096. */
 export function setupMemory(
   memory: PhysicalMemory,
-  options: { readonly bytes: number; readonly cpus: number; readonly pti: boolean },
+  options: {
+    readonly bytes: number;
+    readonly cpus: number;
+    readonly pti: boolean;
+    readonly la57: boolean;
+  },
 ): BootMemory {
-  const { bytes, cpus, pti } = options;
+  const { bytes, cpus, pti, la57 } = options;
   // With PTI a global kernel entry would outlive the switch to the user's table.
   const early = new EarlyTables(memory, bytes, pti ? 0 : Pte.GLOBAL);
   const swapperPgd = early.reserve(PAGE_BYTES);
   const zeroPage = early.reserve(PAGE_BYTES);
+  const swapperTop = la57 ? early.reserve(PAGE_BYTES) : swapperPgd;
+  if (la57) fillTop(memory, swapperTop, swapperPgd);
   for (let at = 0; at < bytes; at += LARGE_BYTES) {
     early.map(swapperPgd, High.DIRECT, at, at, LARGE_DATA);
   }
@@ -123,6 +133,7 @@ export function setupMemory(
   return {
     buddy: freeAll(e820, early.next, bytes / PAGE_BYTES),
     swapperPgd,
+    swapperTop,
     zeroPage,
     perCpu,
     e820,

@@ -33,11 +33,11 @@ export function loadAddressSpace(kernel: Kernel, mm: MmStruct | null): void {
   // User code runs in an address space that it has; without one there is none to run.
   kernel.platform.code.switchCodeSpace(number, mm?.address ?? 0);
   if (mm === null) {
-    hardware.loadCr3(kernel.swapperPgd, 0, false, 'both');
+    hardware.loadCr3(kernel.swapperTop, 0, false, 'both');
     return;
   }
   tlb.choose(mm);
-  hardware.loadCr3(mm.pgd, kernelPcid(kernel), false, 'both');
+  hardware.loadCr3(mm.top, kernelPcid(kernel), false, 'both');
   if (kernel.config.pcid && kernel.config.pti) hardware.invalidateSpace(userPcid(kernel));
 }
 
@@ -81,7 +81,7 @@ export function switchMm(kernel: Kernel, rq: Rq, next: Task): void {
 function reload(kernel: Kernel, mm: MmStruct, keep: boolean): void {
   const { cpu, config } = kernel;
   cpu.charge(Cause.TRANSITION, keep ? cpu.ticks.cr3WriteNoFlush : cpu.ticks.cr3Write);
-  cpu.hardware.loadCr3(mm.pgd, kernelPcid(kernel), keep, 'both');
+  cpu.hardware.loadCr3(mm.top, kernelPcid(kernel), keep, 'both');
   if (keep) return;
   if (config.pcid && config.pti) cpu.hardware.invalidateSpace(userPcid(kernel));
   traceTlbFlush(kernel, TlbFlushReason.ON_TASK_SWITCH, FLUSH_ALL);
@@ -91,7 +91,7 @@ function reload(kernel: Kernel, mm: MmStruct, keep: boolean): void {
 export function loadUserSpace(kernel: Kernel, mm: MmStruct): void {
   const { config, cpu } = kernel;
   if (config.pti) {
-    cpu.hardware.loadCr3(mm.pgd + PTI_USER_PGD, userPcid(kernel), config.pcid, 'user');
+    cpu.hardware.loadCr3(mm.top + PTI_USER_PGD, userPcid(kernel), config.pcid, 'user');
   }
 }
 
@@ -100,7 +100,7 @@ export function loadUserSpace(kernel: Kernel, mm: MmStruct): void {
  * entry code runs its first lines on the user's table, through text that both tables map.
  */
 export function loadKernelCr3(kernel: Kernel, mm: MmStruct): void {
-  kernel.cpu.hardware.loadCr3(mm.pgd, kernelPcid(kernel), kernel.config.pcid, 'kernel');
+  kernel.cpu.hardware.loadCr3(mm.top, kernelPcid(kernel), kernel.config.pcid, 'kernel');
 }
 
 /** What that switch costs the function that runs. */
@@ -115,7 +115,7 @@ export function switchToUserCr3(kernel: Kernel, mm: MmStruct): void {
   cpu.chargeInstructions(Cause.MITIGATION_PTI, config.pcid ? 12 : 5);
   cpu.readPerCpu(PerCpu.CR3_STATE);
   cpu.charge(Cause.MITIGATION_PTI, config.pcid ? cpu.ticks.cr3WriteNoFlush : cpu.ticks.cr3Write);
-  cpu.hardware.loadCr3(mm.pgd + PTI_USER_PGD, userPcid(kernel), config.pcid, 'user');
+  cpu.hardware.loadCr3(mm.top + PTI_USER_PGD, userPcid(kernel), config.pcid, 'user');
 }
 
 /** flush_tlb_mm_range: here, and on the other CPUs that have the address space. */

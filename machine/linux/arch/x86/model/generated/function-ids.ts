@@ -3368,5 +3368,6 @@ export const enum F {
   __sys_getsockname,
   __sys_getsockopt,
   __sys_setsockopt,
+  __p4d_alloc,
   COUNT,
 }

@@ -3375,4 +3375,5 @@ export const FUNCTIONS: readonly FunctionText[] = [
   ['__sys_getsockname', 368, 5, 60, 8],
   ['__sys_getsockopt', 480, 7, 80, 10],
   ['__sys_setsockopt', 480, 7, 80, 10],
+  ['__p4d_alloc', 336, 5, 56, 7],
 ];
