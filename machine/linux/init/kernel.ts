@@ -23,6 +23,7 @@ import type { FutexTable } from '../kernel/futex/core.ts';
 import type { Cgroups } from '../kernel/cgroup/cgroup.ts';
 import type { PiState } from '../kernel/futex/pi.ts';
 import type { PvClock } from '../kernel/time/pvclock.ts';
+import type { RcuState } from '../kernel/rcu/tree.ts';
 import type { SchedState } from '../kernel/sched/entities.ts';
 import type { Rq } from '../kernel/sched/sched.ts';
 import type { PidNamespace } from '../kernel/pid.ts';
@@ -75,6 +76,7 @@ export interface Kernel extends PageSource {
   readonly coreMHz: number;
   readonly trace: Tracepoints;
   readonly timekeeper: Timekeeper;
+  readonly rcu: RcuState;
   /** What sethostname and setdomainname change. */
   readonly uts: { nodename: string; domainname: string };
   readonly vdso: VdsoMapping | null;

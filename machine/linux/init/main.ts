@@ -43,6 +43,8 @@ import { keepsTick } from '../kernel/sched/idle.ts';
 import { ALLOW_ALL, attachFilter } from '../kernel/seccomp-syscalls.ts';
 import { startFirstTask } from '../kernel/sched/core.ts';
 import { Sig, SIG_IGN } from '../include/uapi/asm-generic/signal.ts';
+import { createRcu } from '../kernel/rcu/tree.ts';
+import { traceContention } from '../trace/contention.ts';
 import { UTS_NAME } from '../kernel/sys.ts';
 import { PidNamespace, startGroup, startSession } from '../kernel/pid.ts';
 import type { Timekeeper } from '../include/linux/timekeeper_internal.ts';
@@ -224,7 +226,7 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
     coreMHz: options.coreMHz,
     trace: tracepoints(options),
     timekeeper,
-    uts: { nodename: UTS_NAME.nodename, domainname: UTS_NAME.domainname },
+    ...freshState(cpus),
     vdso,
     pvclock,
     current: init,
@@ -239,6 +241,34 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
     zeroPage: early.zeroPage,
     swapperPgd: early.swapperPgd,
     swapperTop: early.swapperTop,
+  };
+  schedReady(holder, kernel);
+  traceContention(kernel);
+  populateRoot(kernel, options.files ?? []);
+  fillHugePool(kernel.vm, early.buddy);
+  publish(kernel);
+  forgetBoot(kernel, kernelCpus);
+  return { kernel, init };
+}
+
+type FreshState = Pick<
+  Kernel,
+  | 'rcu'
+  | 'uts'
+  | 'nextAsid'
+  | 'fatalSignal'
+  | 'counts'
+  | 'released'
+  | 'queuedSignals'
+  | 'target'
+  | 'ended'
+>;
+
+/** What has not happened yet. */
+function freshState(cpus: number): FreshState {
+  return {
+    rcu: createRcu(cpus),
+    uts: { nodename: UTS_NAME.nodename, domainname: UTS_NAME.domainname },
     nextAsid: 1,
     fatalSignal: null,
     counts: { pageFaults: 0, contextSwitches: 0, cpuMigrations: 0 },
@@ -247,18 +277,13 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
     target: null,
     ended: false,
   };
-  schedReady(holder, kernel);
-  populateRoot(kernel, options.files ?? []);
-  fillHugePool(kernel.vm, early.buddy);
-  publish(kernel);
-  forgetBoot(kernel, kernelCpus);
-  return { kernel, init };
 }
 
 /** Booting is not part of any run: what setting up was charged is dropped. */
 function forgetBoot(kernel: Kernel, cpus: readonly KernelCpu[]): void {
   for (const cpu of cpus) {
     cpu.discard();
+    cpu.rcuCallbacks = 0;
     cpu.warmText();
   }
   for (const task of kernel.tasks) task.startTick = 0;

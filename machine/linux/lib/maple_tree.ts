@@ -272,6 +272,7 @@ function growNodes(source: PageSource, cache: KmemCache, tree: VmaSet): void {
 }
 
 export function callRcu(cpu: KernelCpu): void {
+  cpu.rcuCallbacks++;
   cpu.run(F.call_rcu, 94);
   cpu.run(F.rcu_segcblist_pend_cbs, 9);
   cpu.run(F.rcu_segcblist_enqueue, 10);

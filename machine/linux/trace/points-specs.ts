@@ -28,6 +28,14 @@ export const enum Point {
   IO_URING_COMPLETE,
   SYS_ENTER,
   SYS_EXIT,
+  SOFTIRQ_RAISE,
+  SOFTIRQ_ENTRY,
+  SOFTIRQ_EXIT,
+  RCU_GRACE_PERIOD,
+  RCU_BATCH_START,
+  RCU_BATCH_END,
+  CONTENTION_BEGIN,
+  CONTENTION_END,
 }
 
 function point(
@@ -54,6 +62,14 @@ const SOFT = { name: 'softexpires', unit: 'ticks', comment: 'From when on it may
 const CALL = { name: 'calls', comment: 'Always 1.' };
 const NR = { name: 'id', comment: 'System call number.' };
 const REQUEST = { name: 'user_data', comment: "The request's tag." };
+
+const VECTOR = { name: 'vec', comment: 'Number of the softirq: 7 SCHED, 9 RCU.' };
+const PENDING = { name: 'pending', comment: 'Softirqs that are raised, a bit each.' };
+const LOCK = {
+  name: 'lock_addr',
+  unit: 'address',
+  comment: 'Physical address of the lock.',
+} as const;
 
 /** In the order of Point. */
 export const POINT_TABLES: readonly TableSpec[] = [
@@ -119,5 +135,34 @@ export const POINT_TABLES: readonly TableSpec[] = [
   point('sys_exit', 'One row for each system call that has its result.', NR, {
     name: 'ret',
     comment: 'The result; before signals and the scheduler have their turn.',
+  }),
+  point('softirq_raise', 'One row each time a softirq is raised.', VECTOR, PENDING),
+  point('softirq_entry', 'One row for each softirq that begins.', VECTOR, PENDING),
+  point('softirq_exit', 'One row for each softirq that has ended.', VECTOR, PENDING),
+  point(
+    'rcu_grace_period',
+    'One row at the begin and one at the end of each grace period.',
+    { name: 'gp_seq', comment: 'Grace periods before it.' },
+    { name: 'gpevent', comment: '0 start, 1 end.' },
+  ),
+  point(
+    'rcu_batch_start',
+    'One row each time a CPU begins to invoke RCU callbacks.',
+    { name: 'qlen', comment: 'Callbacks whose grace period is over.' },
+    { name: 'blimit', comment: 'How many it invokes at most.' },
+  ),
+  point(
+    'rcu_batch_end',
+    'One row each time a CPU has invoked RCU callbacks.',
+    { name: 'callbacks_invoked', comment: 'How many.' },
+    { name: 'cb', comment: 'How many are left.' },
+  ),
+  point('contention_begin', 'One row each time a CPU begins to wait for a lock.', LOCK, {
+    name: 'flags',
+    comment: 'LCB_F_*: 1 it spins.',
+  }),
+  point('contention_end', 'One row each time a CPU has got a lock that it waited for.', LOCK, {
+    name: 'ret',
+    comment: 'Always 0: it has the lock.',
   }),
 ];

@@ -56,7 +56,10 @@ export function spinLockAt(address: number): SpinLock {
 export function acquire(cpu: KernelCpu, lock: SpinLock): void {
   spinLock(cpu, lock.address);
   const wait = lock.heldUntil - cpu.now;
-  if (wait > 0) cpu.charge(Cause.LOCK_SPIN, wait);
+  if (wait <= 0) return;
+  cpu.onContention?.(lock.address, false);
+  cpu.charge(Cause.LOCK_SPIN, wait);
+  cpu.onContention?.(lock.address, true);
 }
 
 export function release(cpu: KernelCpu, lock: SpinLock): void {

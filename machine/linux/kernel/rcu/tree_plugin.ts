@@ -1,4 +1,4 @@
-/** Preemptible RCU read sides, after Linux 6.1 kernel/rcu/tree_plugin.h. Omits: grace periods. */
+/** Preemptible RCU read sides, after Linux 6.1 kernel/rcu/tree_plugin.h. Grace periods are in tree.ts. */
 import { F } from '../../arch/x86/model/generated/function-ids.ts';
 import type { KernelCpu } from '../../arch/x86/model/kernel-cpu.ts';
 

@@ -102,6 +102,7 @@ export function createRunQueue(sched: SchedState, cpu: KernelCpu, createIdle: ()
     kicked: 0,
     hrtimers: createHrTimerBase(),
     tick: null,
+    softirqs: 0,
     wakeList: [],
   } satisfies Partial<Rq>);
   cpu.stackTop = rq.idle.stackTop;

@@ -99,15 +99,17 @@ export function endIdle(host: SchedHost, rq: Rq): void {
   rq.idleSince = 0;
 }
 
-/** trigger_load_balance and rebalance_domains: at the tick, when the interval is over. */
-export function periodicBalance(host: SchedHost, rq: Rq): void {
+/** trigger_load_balance, at the tick: whether the interval is over and the softirq must be raised. */
+export function triggerLoadBalance(host: SchedHost, rq: Rq): boolean {
   const { cpu, rqs, sched } = host;
-  if (rqs.length === 1) {
-    cpu.run(F.trigger_load_balance, 5);
-    return;
-  }
-  cpu.run(F.trigger_load_balance, 34);
-  if (includes(sched.settings.isolated, rq.number) || rq.clock < rq.nextBalance) return;
+  cpu.run(F.trigger_load_balance, rqs.length === 1 ? 5 : 34);
+  if (rqs.length === 1) return false;
+  return !includes(sched.settings.isolated, rq.number) && rq.clock >= rq.nextBalance;
+}
+
+/** rebalance_domains, in the softirq. */
+export function rebalanceDomains(host: SchedHost, rq: Rq): void {
+  const { cpu, rqs, sched } = host;
   const interval = rqs.length * MIN_INTERVAL_NS * (rq.nrRunning > 0 ? BUSY_FACTOR : 1);
   rq.nextBalance = rq.clock + Math.max(sched.settings.tickNs, interval);
   cpu.run(F.rebalance_domains, 125);

@@ -28,6 +28,8 @@ export interface Rq extends ClassRq {
   tick: HrTimer | null;
   /** Woken tasks that this CPU will put on its queue when the interrupt arrives. */
   readonly wakeList: Task[];
+  /** Softirqs that are raised, a bit each. */
+  softirqs: number;
   /** The running task polls: it stays, but others act first. */
   relaxing: boolean;
   /** When the last interrupt that asks for another task arrives here. */

@@ -1,7 +1,7 @@
 /**
  * The periodic tick on the local timer, after Linux 6.1 kernel/time/tick-sched.c, hrtimer.c,
  * timer.c and kernel/sched/core.c (scheduler_tick): jiffies, the wall clock, accounting. Omits:
- * softirqs, timers.
+ * the timer wheel.
  */
 import { runCpuTimers } from './itimer.ts';
 import { Cause } from '../../../core/ledger/cause.ts';
@@ -11,6 +11,8 @@ import { F } from '../../arch/x86/model/generated/function-ids.ts';
 import type { Kernel } from '../../init/kernel.ts';
 import { chargeReadClocksource } from './clocksources.ts';
 import { type Rq, thisRq } from '../sched/sched.ts';
+import { rcuTick } from '../rcu/tree.ts';
+import { raiseSoftirq, Softirq } from '../softirq.ts';
 import { MachineBug } from '../../../core/assert.ts';
 import {
   acquire,
@@ -20,7 +22,7 @@ import {
   spinUnlock,
   spinUnlockIrqrestore,
 } from '../locking/spinlock.ts';
-import { periodicBalance } from '../sched/fair-balance.ts';
+import { triggerLoadBalance } from '../sched/fair-balance.ts';
 import { tickClasses } from '../sched/pick.ts';
 import { armTimer, chargeRestart, createHrTimer, ktimeGet, unlink } from './hrtimer.ts';
 import { timekeepingAdvance, timekeepingUpdate } from './timekeeping.ts';
@@ -100,6 +102,10 @@ function updateProcessTimes(kernel: Kernel): void {
   cpu.writePerCpu(PerCpu.RCU_DATA);
   cpu.writePerCpu(PerCpu.RCU_DATA + 64);
   cpu.run(F.rcu_segcblist_ready_cbs, 8);
+  if (rcuTick(kernel, cpu.interruptedKernel)) {
+    cpu.run(F.invoke_rcu_core, 9);
+    raiseSoftirq(kernel, Softirq.RCU);
+  }
   cpu.run(F.irq_work_tick, 8);
   cpu.run(F.irq_work_run_list, 12);
   schedulerTick(kernel);
@@ -120,5 +126,5 @@ function schedulerTick(kernel: Kernel): void {
   for (let line = 1; line < 8; line++) cpu.writePerCpu(PerCpu.RUN_QUEUE + 64 * line);
   release(cpu, rq.lock);
   cpu.run(F.perf_event_task_tick, 30);
-  periodicBalance(kernel, rq);
+  if (triggerLoadBalance(kernel, rq)) raiseSoftirq(kernel, Softirq.SCHED);
 }

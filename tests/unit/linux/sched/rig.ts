@@ -12,7 +12,10 @@ import {
   createTaskSched,
   defaultSettings,
 } from '../../../../machine/linux/kernel/sched/init.ts';
-import { periodicBalance } from '../../../../machine/linux/kernel/sched/fair-balance.ts';
+import {
+  rebalanceDomains,
+  triggerLoadBalance,
+} from '../../../../machine/linux/kernel/sched/fair-balance.ts';
 import { chooseNext, tickClasses } from '../../../../machine/linux/kernel/sched/pick.ts';
 import type {
   Rq,
@@ -170,7 +173,7 @@ export class SchedRig {
     this.events.schedule((Math.floor(this.now / period) + 1) * period, () => {
       this.cpuOf.number = rq.number;
       tickClasses(this.host, rq);
-      periodicBalance(this.host, rq);
+      if (triggerLoadBalance(this.host, rq)) rebalanceDomains(this.host, rq);
       this.armTick(rq);
     });
   }

@@ -13,6 +13,7 @@ import {
   irqentryExit,
 } from '../../../kernel/entry/common.ts';
 import { thisRq } from '../../../kernel/sched/sched.ts';
+import { invokeSoftirq } from '../../../kernel/softirq.ts';
 import type { InterruptGate } from '../../../include/linux/interrupt.ts';
 import type { Sleeping } from '../../../include/linux/sched.ts';
 import { traceIrq } from '../../../trace/irq.ts';
@@ -30,12 +31,14 @@ export function interrupt(kernel: Kernel, gate: InterruptGate, handler: () => vo
   // A halted virtual CPU is out of the machine, and the hypervisor has to schedule it again.
   if (wasIdle && !kernel.config.idlePoll) cpu.charge(Cause.TRANSITION, cpu.ticks.haltWake);
   irqentryEnter(kernel);
+  cpu.interruptedKernel = wasInKernel;
   cpu.run(F.irq_enter_rcu, 7);
   handler();
   cpu.run(F.irq_exit_rcu, 2);
   cpu.run(F.__irq_exit_rcu, 21);
   cpu.run(F.idle_cpu, 10);
   traceIrq(kernel, began, gate.vector);
+  invokeSoftirq(kernel);
   if (wasInKernel) {
     cpu.attribute(current.pid, Context.KERNEL);
     return;

@@ -67,6 +67,12 @@ export class KernelCpu {
   fpuOwner = 0;
   /** One cell of the CPU's block: the ticks since the kernel was entered. */
   private readonly elapsedCell: Float64Array;
+  /** Told when a lock is waited for, and when it has been got; absent while nobody wants to know. */
+  onContention?: (lock: number, isOver: boolean) => void;
+  /** The interrupt under way came while the kernel ran. */
+  interruptedKernel = false;
+  /** RCU callbacks that have been queued and wait for a grace period to begin. */
+  rcuCallbacks = 0;
   /** Whether kernel code runs, or is stopped between two tasks. */
   inKernel = false;
   private entryClock: Ticks = 0;
