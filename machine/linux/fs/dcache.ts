@@ -2,6 +2,7 @@
  * Directory entries, after Linux 6.1 fs/dcache.c: the tree itself, since an in-memory file system
  * keeps every entry cached. Omits: negative entries (tmpfs keeps none), aliases, pruning.
  */
+import { notifyGone } from './notify/fsnotify.ts';
 import { MachineBug } from '../../core/assert.ts';
 import { F } from '../arch/x86/model/generated/function-ids.ts';
 import type { KernelCpu } from '../arch/x86/model/kernel-cpu.ts';
@@ -99,6 +100,7 @@ export function dput(kernel: Kernel, dentry: Dentry): void {
 export function killDentry(kernel: Kernel, dentry: Dentry): void {
   runSteps(kernel.cpu, LAST_DPUT);
   kernel.cpu.write(dentry.address);
+  if (dentry.inode.references === 1) notifyGone(kernel, dentry.inode);
   iput(kernel, dentry.inode);
   kernel.caches.dentry.freeQuietly(dentry.address);
 }

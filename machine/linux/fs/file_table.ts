@@ -12,6 +12,7 @@ import { callRcu } from '../lib/maple_tree.ts';
 import { dget, dput, makeDentry, mntputCost } from './dcache.ts';
 import { type InodeShape, makeInode } from './inode.ts';
 import { releaseFileLocks, releaseLocks } from './lock-table.ts';
+import { In, notifyFile } from './notify/fsnotify.ts';
 import { releaseWatches } from './epoll-watches.ts';
 
 const ALLOC_EMPTY_FILE: Steps = [
@@ -188,6 +189,10 @@ function endFile(kernel: Kernel, file: FileStruct): void {
   cpu.read(file.inode.address);
   cpu.read(file.inode.address + 64);
   if ((file.flags & O.ACCMODE) !== O.RDONLY && (file.flags & O.PATH) === 0) file.inode.writers--;
+  if ((file.flags & O.PATH) === 0) {
+    const wasWritable = (file.flags & O.ACCMODE) !== O.RDONLY;
+    notifyFile(kernel, file.dentry, wasWritable ? In.CLOSE_WRITE : In.CLOSE_NOWRITE);
+  }
   releaseFileLocks(file);
   releaseWatches(kernel, file);
   file.operations.release?.(kernel, file);

@@ -2,6 +2,7 @@
  * Making and removing names, after Linux 6.1 fs/namei.c. Omits: permissions (everybody is
  * root).
  */
+import { In, notifyInode, notifyName } from './notify/fsnotify.ts';
 import type { SyscallArguments } from '../arch/x86/entry/syscall-arguments.ts';
 import { F } from '../arch/x86/model/generated/function-ids.ts';
 import { runSteps, type Steps } from '../arch/x86/model/steps.ts';
@@ -276,6 +277,7 @@ function makeNode(kernel: Kernel, { parent, name }: WalkedPath, shape: InodeShap
   }
   stampChange(kernel, parent.inode);
   for (let line = 0; line < 3; line++) cpu.write(dentry.address + line * 64);
+  notifyName(kernel, parent, dentry, In.CREATE);
   return 0;
 }
 
@@ -398,7 +400,10 @@ function doUnlink(kernel: Kernel, dirfd: number, address: number): number {
     dputCost(cpu);
     cpu.run(F.iput, 21);
     cpu.run(F._atomic_dec_and_lock, 16);
+    const { parent, inode, name } = dentry;
+    notifyInode(kernel, inode, In.ATTRIB);
     removeName(kernel, dentry);
+    notifyName(kernel, parent, { inode, name }, In.DELETE);
     return 0;
   });
 }
@@ -432,7 +437,9 @@ function doRmdir(kernel: Kernel, dirfd: number, address: number): number {
     dputCost(cpu);
     cpu.run(F.iput, 21);
     cpu.run(F._atomic_dec_and_lock, 16);
+    const { parent, inode, name } = dentry;
     removeName(kernel, dentry);
+    notifyName(kernel, parent, { inode, name }, In.DELETE);
     return 0;
   });
 }

@@ -2,6 +2,7 @@
  * open, after Linux 6.1 fs/namei.c (path_openat, do_tmpfile) and fs/open.c (do_dentry_open). Omits:
  * leases, automounts; everybody is root.
  */
+import { In, notifyFile, notifyName } from './notify/fsnotify.ts';
 import { F } from '../arch/x86/model/generated/function-ids.ts';
 import { runSteps, type Steps } from '../arch/x86/model/steps.ts';
 import { type Dentry, FileMode, type FileStruct } from '../include/linux/fs.ts';
@@ -216,7 +217,10 @@ function openDentry(kernel: Kernel, dentry: Dentry, flags: number): FileStruct |
   if ((flags & O.PATH) === 0) {
     runSteps(cpu, IMA);
     if ((flags & O.TRUNC) !== 0 && isRegular(inode) && inode.mapping !== null) {
-      if (inode.mapping.size > 0) resizeFile(kernel, inode.mapping, 0);
+      if (inode.mapping.size > 0) {
+        resizeFile(kernel, inode.mapping, 0);
+        notifyFile(kernel, dentry, In.MODIFY);
+      }
       stampChange(kernel, inode);
     }
   }
@@ -253,6 +257,7 @@ function createFile(
   stampChange(kernel, parent.inode);
   for (let line = 0; line < 3; line++) cpu.write(dentry.address + line * 64);
   cpu.write(parent.inode.address);
+  notifyName(kernel, parent, dentry, In.CREATE);
   return dentry;
 }
 

@@ -2,6 +2,7 @@
  * Second names and new ones, after Linux 6.1 fs/namei.c (link, rename). Omits: permissions (everybody is
  * root), RENAME_WHITEOUT.
  */
+import { In, notifyInode, notifyName } from './notify/fsnotify.ts';
 import type { SyscallArguments } from '../arch/x86/entry/syscall-arguments.ts';
 import { F } from '../arch/x86/model/generated/function-ids.ts';
 import { runSteps, type Steps } from '../arch/x86/model/steps.ts';
@@ -170,6 +171,8 @@ function doLink(kernel: Kernel, { from, to, flags }: LinkRequest): number {
     attach(dentry, walked.parent);
     stampChange(kernel, walked.parent.inode);
     inode.changeNs = walked.parent.inode.changeNs;
+    notifyInode(kernel, inode, In.ATTRIB);
+    notifyName(kernel, walked.parent, dentry, In.CREATE);
     return 0;
   });
 }
@@ -205,13 +208,29 @@ function doRename(kernel: Kernel, { from, to, flags }: LinkRequest): number {
       const refused = renameRefused(source, target, { flags, oldPath });
       if (refused !== null) return refused;
       runSteps(kernel.cpu, RENAME);
+      const { parent, name } = source;
       if (flags === Rename.EXCHANGE && target.dentry !== null) exchange(source, target.dentry);
       else move(kernel, source, target);
       stampChange(kernel, source.parent.inode);
       stampChange(kernel, target.parent.inode);
+      notifyMove(kernel, source, { parent, name });
       return 0;
     }),
   );
+}
+
+/** fsnotify_move: both directories hear the same number, and the moved one that it has moved. */
+function notifyMove(
+  kernel: Kernel,
+  moved: Dentry,
+  from: { readonly parent: Dentry; readonly name: string },
+): void {
+  if (kernel.watches.size === 0) return;
+  const { inode, name, parent } = moved;
+  const cookie = ++kernel.renameCookie;
+  notifyName(kernel, from.parent, { inode, name: from.name, cookie }, In.MOVED_FROM);
+  notifyName(kernel, parent, { inode, name, cookie }, In.MOVED_TO);
+  notifyInode(kernel, inode, In.MOVE_SELF);
 }
 
 /** What do_renameat2 and vfs_rename refuse; 0 when both names are of one inode: nothing is to be done. */

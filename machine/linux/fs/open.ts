@@ -2,6 +2,7 @@
  * open and its kin, access, truncate, fallocate, chdir, chmod, chown, after Linux 6.1 fs/open.c.
  * Omits: permissions other than execution (everybody is root), chroot, openat2's resolve flags.
  */
+import { In, notifyFile } from './notify/fsnotify.ts';
 import type { SyscallArguments } from '../arch/x86/entry/syscall-arguments.ts';
 import { F } from '../arch/x86/model/generated/function-ids.ts';
 import { type Dentry, FileMode, type Inode } from '../include/linux/fs.ts';
@@ -82,6 +83,7 @@ function openPath(kernel: Kernel, request: OpenRequest): IoResult {
     fput(kernel, file);
     return opened;
   }
+  if ((flags & O.PATH) === 0) notifyFile(kernel, file.dentry, In.OPEN);
   fdInstall(kernel, fd, file, flags);
   return fd;
 }
@@ -166,19 +168,21 @@ export const sysFaccessat2 = (kernel: Kernel, args: SyscallArguments): number =>
     args.low(2),
   );
 
-function truncateInode(kernel: Kernel, inode: Inode, size: number): number {
+function truncateInode(kernel: Kernel, dentry: Dentry, size: number): number {
+  const { inode } = dentry;
   if (size < 0) return -Errno.EINVAL;
   if (isDirectory(inode)) return -Errno.EISDIR;
   if (!isRegular(inode) || inode.mapping === null) return -Errno.EINVAL;
   if (size > FILE_BYTES_MAX) return -Errno.EFBIG;
   resizeFile(kernel, inode.mapping, size);
   stampChange(kernel, inode);
+  notifyFile(kernel, dentry, In.MODIFY);
   return 0;
 }
 
 export const sysTruncate = (kernel: Kernel, args: SyscallArguments): number =>
-  onPath(kernel, { dirfd: At.FDCWD, address: args.unsigned(0) }, ({ inode }) =>
-    inode.writers < 0 ? -Errno.ETXTBSY : truncateInode(kernel, inode, args.wide(1)),
+  onPath(kernel, { dirfd: At.FDCWD, address: args.unsigned(0) }, (dentry) =>
+    dentry.inode.writers < 0 ? -Errno.ETXTBSY : truncateInode(kernel, dentry, args.wide(1)),
   );
 
 export function sysFtruncate(kernel: Kernel, args: SyscallArguments): number {
@@ -188,7 +192,7 @@ export function sysFtruncate(kernel: Kernel, args: SyscallArguments): number {
   if (file === null) return -Errno.EBADF;
   const writable = (file.flags & O.ACCMODE) !== O.RDONLY;
   if (!isRegular(file.inode) || !writable) return -Errno.EINVAL;
-  return truncateInode(kernel, file.inode, size);
+  return truncateInode(kernel, file.dentry, size);
 }
 
 const enum Fallocate {
@@ -253,9 +257,11 @@ export function sysUmask({ current }: Kernel, args: SyscallArguments): number {
   return before;
 }
 
-function changeMode(kernel: Kernel, inode: Inode, mode: number): number {
+function changeMode(kernel: Kernel, dentry: Dentry, mode: number): number {
+  const { inode } = dentry;
   inode.mode = (inode.mode & FileMode.TYPE) | (mode & FileMode.CHANGEABLE);
   stampChangeOnly(kernel, inode);
+  notifyFile(kernel, dentry, In.ATTRIB);
   return 0;
 }
 
@@ -267,22 +273,23 @@ function stampChangeOnly(kernel: Kernel, inode: Inode): void {
 }
 
 export const sysChmod = (kernel: Kernel, args: SyscallArguments): number =>
-  onPath(kernel, { dirfd: At.FDCWD, address: args.unsigned(0) }, ({ inode }) =>
-    changeMode(kernel, inode, args.low(1)),
+  onPath(kernel, { dirfd: At.FDCWD, address: args.unsigned(0) }, (dentry) =>
+    changeMode(kernel, dentry, args.low(1)),
   );
 
 export const sysFchmodat = (kernel: Kernel, args: SyscallArguments): number =>
-  onPath(kernel, { dirfd: args.int(0), address: args.unsigned(1) }, ({ inode }) =>
-    changeMode(kernel, inode, args.low(2)),
+  onPath(kernel, { dirfd: args.int(0), address: args.unsigned(1) }, (dentry) =>
+    changeMode(kernel, dentry, args.low(2)),
   );
 
 export function sysFchmod(kernel: Kernel, args: SyscallArguments): number {
   const file = fdget(kernel, args.int(0));
-  return file === null ? -Errno.EBADF : changeMode(kernel, file.inode, args.low(1));
+  return file === null ? -Errno.EBADF : changeMode(kernel, file.dentry, args.low(1));
 }
 
 /** -1 leaves an id as it is. Writing as another user would, chown takes set-id bits away. */
-function changeOwner(kernel: Kernel, inode: Inode, uid: number, gid: number): number {
+function changeOwner(kernel: Kernel, dentry: Dentry, uid: number, gid: number): number {
+  const { inode } = dentry;
   if (uid !== -1) inode.uid = uid >>> 0;
   if (gid !== -1) inode.gid = gid >>> 0;
   if (!isDirectory(inode)) {
@@ -291,30 +298,29 @@ function changeOwner(kernel: Kernel, inode: Inode, uid: number, gid: number): nu
     if (groupExecutes) inode.mode &= ~FileMode.SET_GROUP;
   }
   stampChangeOnly(kernel, inode);
+  notifyFile(kernel, dentry, In.ATTRIB);
   return 0;
 }
 
 export const sysChown = (kernel: Kernel, args: SyscallArguments): number =>
-  onPath(kernel, { dirfd: At.FDCWD, address: args.unsigned(0) }, ({ inode }) =>
-    changeOwner(kernel, inode, args.int(1), args.int(2)),
+  onPath(kernel, { dirfd: At.FDCWD, address: args.unsigned(0) }, (dentry) =>
+    changeOwner(kernel, dentry, args.int(1), args.int(2)),
   );
 
 export const sysLchown = (kernel: Kernel, args: SyscallArguments): number =>
   onPath(
     kernel,
     { dirfd: At.FDCWD, address: args.unsigned(0), flags: At.SYMLINK_NOFOLLOW },
-    ({ inode }) => changeOwner(kernel, inode, args.int(1), args.int(2)),
+    (dentry) => changeOwner(kernel, dentry, args.int(1), args.int(2)),
   );
 
 export const sysFchownat = (kernel: Kernel, args: SyscallArguments): number =>
-  onPath(
-    kernel,
-    { dirfd: args.int(0), address: args.unsigned(1), flags: args.low(4) },
-    ({ inode }) => changeOwner(kernel, inode, args.int(2), args.int(3)),
+  onPath(kernel, { dirfd: args.int(0), address: args.unsigned(1), flags: args.low(4) }, (dentry) =>
+    changeOwner(kernel, dentry, args.int(2), args.int(3)),
   );
 
 export function sysFchown(kernel: Kernel, args: SyscallArguments): number {
   const file = fdget(kernel, args.int(0));
   if (file === null) return -Errno.EBADF;
-  return changeOwner(kernel, file.inode, args.int(1), args.int(2));
+  return changeOwner(kernel, file.dentry, args.int(1), args.int(2));
 }

@@ -2,6 +2,7 @@
  * read, write and their kin, lseek, after Linux 6.1 fs/read_write.c. Omits: flags of preadv2 and
  * pwritev2 but RWF_NOWAIT's refusal, direct I/O.
  */
+import { In, notifyFile } from './notify/fsnotify.ts';
 import type { SyscallArguments } from '../arch/x86/entry/syscall-arguments.ts';
 import { F } from '../arch/x86/model/generated/function-ids.ts';
 import type { FileStruct, IoResult } from '../include/linux/fs.ts';
@@ -81,6 +82,25 @@ function atPosition(kernel: Kernel, args: SyscallArguments, transfer: Transfer):
   return iter === null ? -Errno.EFAULT : transfer(kernel, file, iter, position);
 }
 
+/** fsnotify_access and fsnotify_modify, once bytes have gone over. */
+function notified(kernel: Kernel, file: FileStruct, result: IoResult, mask: In): IoResult {
+  if (kernel.watches.size === 0) return result;
+  if (typeof result !== 'number') return notifiedLater(kernel, file, result, mask);
+  if (result > 0) notifyFile(kernel, file.dentry, mask);
+  return result;
+}
+
+function* notifiedLater(
+  kernel: Kernel,
+  file: FileStruct,
+  work: Sleeping<number>,
+  mask: In,
+): Sleeping<number> {
+  const result = yield* work;
+  if (result > 0) notifyFile(kernel, file.dentry, mask);
+  return result;
+}
+
 export function vfsRead(
   kernel: Kernel,
   file: FileStruct,
@@ -96,7 +116,7 @@ export function vfsRead(
   verifyArea(kernel, file, true);
   cpu.indirect(1);
   if (!operations.plain) cpu.run(F.__get_task_ioprio, 31);
-  return operations.read(kernel, file, iter, position);
+  return notified(kernel, file, operations.read(kernel, file, iter, position), In.ACCESS);
 }
 
 export function vfsWrite(
@@ -118,7 +138,7 @@ export function vfsWrite(
     if (!operations.stream) condResched(cpu);
     cpu.run(F.__get_task_ioprio, 31);
   }
-  return operations.write(kernel, file, iter, position);
+  return notified(kernel, file, operations.write(kernel, file, iter, position), In.MODIFY);
 }
 
 export function sysReadv(kernel: Kernel, args: SyscallArguments): IoResult {

@@ -1,7 +1,8 @@
 /** utimensat, futimesat, utimes and utime, after Linux 6.1 fs/utimes.c. */
+import { In, notifyFile } from './notify/fsnotify.ts';
 import { copyFromUser } from '../arch/x86/lib/usercopy.ts';
 import type { SyscallArguments } from '../arch/x86/entry/syscall-arguments.ts';
-import type { Inode } from '../include/linux/fs.ts';
+import type { Dentry } from '../include/linux/fs.ts';
 import { Errno } from '../include/uapi/asm-generic/errno.ts';
 import { At } from '../include/uapi/asm-generic/fcntl.ts';
 import type { Kernel } from '../init/kernel.ts';
@@ -38,11 +39,13 @@ function readTimes(kernel: Kernel, address: number, scale: number): Times | numb
   return { accessNs: times[0], modifyNs: times[1] };
 }
 
-function setTimes(kernel: Kernel, inode: Inode, { accessNs, modifyNs }: Times): number {
+function setTimes(kernel: Kernel, dentry: Dentry, { accessNs, modifyNs }: Times): number {
+  const { inode } = dentry;
   if (accessNs !== null) inode.accessNs = accessNs;
   if (modifyNs !== null) inode.modifyNs = modifyNs;
   if (accessNs !== null || modifyNs !== null) inode.changeNs = currentTime(kernel);
   kernel.cpu.write(inode.address + 64);
+  notifyFile(kernel, dentry, In.ATTRIB);
   return 0;
 }
 
@@ -55,13 +58,13 @@ function onPath(
   if (typeof path === 'number') return path;
   if (path === '') {
     const file = fdget(kernel, dirfd);
-    return file === null ? -Errno.EBADF : setTimes(kernel, file.inode, times);
+    return file === null ? -Errno.EBADF : setTimes(kernel, file.dentry, times);
   }
   const follow = (flags & At.SYMLINK_NOFOLLOW) === 0;
   const dentry = filenameLookup(kernel, dirfd, path, { follow });
   if (typeof dentry === 'number') return dentry;
   putPath(kernel);
-  return setTimes(kernel, dentry.inode, times);
+  return setTimes(kernel, dentry, times);
 }
 
 export function sysUtimensat(kernel: Kernel, args: SyscallArguments): number {
@@ -71,7 +74,7 @@ export function sysUtimensat(kernel: Kernel, args: SyscallArguments): number {
   if (typeof times === 'number') return times;
   if (args.unsigned(1) === 0) {
     const file = fdget(kernel, args.int(0));
-    return file === null ? -Errno.EBADF : setTimes(kernel, file.inode, times);
+    return file === null ? -Errno.EBADF : setTimes(kernel, file.dentry, times);
   }
   return onPath(kernel, [args.int(0), args.unsigned(1), flags], times);
 }

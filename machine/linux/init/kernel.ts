@@ -8,7 +8,8 @@ import type { KernelCpu } from '../arch/x86/model/kernel-cpu.ts';
 import type { PhysicalMemory } from '../arch/x86/model/physical-memory.ts';
 import type { Platform } from '../arch/x86/model/platform.ts';
 import type { FileSystems } from '../fs/super.ts';
-import type { Dentry } from '../include/linux/fs.ts';
+import type { Watch } from '../fs/notify/fsnotify.ts';
+import type { Dentry, Inode } from '../include/linux/fs.ts';
 import type { SpecialMapping } from '../include/linux/mm_types.ts';
 import type { InterruptGate } from '../include/linux/interrupt.ts';
 import type { Task } from '../include/linux/sched.ts';
@@ -76,6 +77,9 @@ export interface Kernel extends PageSource {
   readonly coreMHz: number;
   readonly trace: Tracepoints;
   readonly timekeeper: Timekeeper;
+  /** Who watches which inodes; and the number of the last rename that was told of. */
+  readonly watches: Map<Inode, Watch[]>;
+  renameCookie: number;
   readonly rcu: RcuState;
   /** What sethostname and setdomainname change. */
   readonly uts: { nodename: string; domainname: string };

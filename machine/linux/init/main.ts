@@ -254,6 +254,8 @@ function boot(options: KernelOptions): { kernel: Kernel; init: Task } {
 type FreshState = Pick<
   Kernel,
   | 'rcu'
+  | 'watches'
+  | 'renameCookie'
   | 'uts'
   | 'nextAsid'
   | 'fatalSignal'
@@ -268,6 +270,8 @@ type FreshState = Pick<
 function freshState(cpus: number): FreshState {
   return {
     rcu: createRcu(cpus),
+    watches: new Map(),
+    renameCookie: 0,
     uts: { nodename: UTS_NAME.nodename, domainname: UTS_NAME.domainname },
     nextAsid: 1,
     fatalSignal: null,

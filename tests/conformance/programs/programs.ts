@@ -73,6 +73,7 @@ export const BINARIES: Readonly<Record<string, BinaryRecipe>> = {
   'waits-musl': { linkage: 'musl', sources: ['waits.c'] },
   'handles-musl': { linkage: 'musl', sources: ['handles.c'] },
   'sockets-musl': { linkage: 'musl', sources: ['sockets.c'] },
+  'watching-musl': { linkage: 'musl', sources: ['watching.c'] },
   'contended-musl': { linkage: 'musl', sources: ['contended.c'] },
   // Only root may make groups: control-groups.test.ts says what it prints.
   'control-groups-musl': { linkage: 'musl', sources: ['control-groups.c'] },
@@ -282,6 +283,9 @@ export const CASES: Readonly<Record<string, Case>> = {
     ],
     { notInQemu: HOST_ANSWERS },
   ),
+  ...partCases('watching-musl', 'watching', ['files', 'directories', 'watches', 'reading'], {
+    notInQemu: HOST_ANSWERS,
+  }),
   'exec-musl': {
     binary: 'exec-musl',
     argv: ['exec', 'all'],

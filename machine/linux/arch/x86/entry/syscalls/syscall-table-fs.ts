@@ -12,6 +12,12 @@ import {
   sysEpollPwait2,
   sysEpollWait,
 } from '../../../../fs/eventpoll-syscalls.ts';
+import {
+  sysInotifyAddWatch,
+  sysInotifyInit,
+  sysInotifyInit1,
+  sysInotifyRmWatch,
+} from '../../../../fs/notify/inotify/inotify_user.ts';
 import { sysSignalfd, sysSignalfd4 } from '../../../../fs/signalfd.ts';
 import { sysSplice, sysTee, sysVmsplice } from '../../../../fs/splice-pipes.ts';
 import { sysPipe, sysPipe2 } from '../../../../fs/pipe-syscalls.ts';
@@ -182,6 +188,10 @@ export const FILE_CALLS: Partial<Record<SyscallName, Handled>> = {
   epoll_wait: [sysEpollWait],
   epoll_pwait: [sysEpollPwait],
   epoll_pwait2: [sysEpollPwait2],
+  inotify_init: [sysInotifyInit],
+  inotify_init1: [sysInotifyInit1],
+  inotify_add_watch: [sysInotifyAddWatch, 'reading directories, overwriting by rename'],
+  inotify_rm_watch: [sysInotifyRmWatch],
   signalfd: [sysSignalfd],
   signalfd4: [sysSignalfd4],
   splice: [sysSplice],

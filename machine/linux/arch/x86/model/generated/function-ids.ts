@@ -3369,5 +3369,12 @@ export const enum F {
   __sys_getsockopt,
   __sys_setsockopt,
   __p4d_alloc,
+  fsnotify,
+  inotify_handle_inode_event,
+  inotify_read,
+  inotify_poll,
+  do_inotify_init,
+  __x64_sys_inotify_add_watch,
+  __x64_sys_inotify_rm_watch,
   COUNT,
 }

@@ -3376,4 +3376,11 @@ export const FUNCTIONS: readonly FunctionText[] = [
   ['__sys_getsockopt', 480, 7, 80, 10],
   ['__sys_setsockopt', 480, 7, 80, 10],
   ['__p4d_alloc', 336, 5, 56, 7],
+  ['fsnotify', 720, 10, 120, 15],
+  ['inotify_handle_inode_event', 912, 12, 150, 19],
+  ['inotify_read', 480, 7, 80, 10],
+  ['inotify_poll', 192, 3, 30, 4],
+  ['do_inotify_init', 480, 7, 80, 10],
+  ['__x64_sys_inotify_add_watch', 1200, 16, 200, 25],
+  ['__x64_sys_inotify_rm_watch', 544, 7, 90, 11],
 ];
