@@ -303,3 +303,9 @@ export function caseOf(name: string): Case {
   if (!found) throw new Error(`no case ${name}`);
   return found;
 }
+
+const ABOUT_CALLS = ['seccomp', 'waits', 'handles', 'sockets', 'watching'];
+
+/** Whether the case is of a program about one group of system calls. */
+export const isAboutCalls = (name: string): boolean =>
+  ABOUT_CALLS.some((program) => name.startsWith(`${program}-musl/`));
