@@ -7,6 +7,9 @@ import { copyFromUser, copyToUser } from '../arch/x86/lib/usercopy.ts';
 import { runSteps } from '../arch/x86/model/steps.ts';
 import { F } from '../arch/x86/model/generated/function-ids.ts';
 import type { Task } from '../include/linux/sched.ts';
+import { High } from '../arch/x86/model/address-map.ts';
+import { PAGE_BYTES, PAGE_SHIFT } from '../arch/x86/model/physical-memory.ts';
+import { PageKind } from '../mm/mem_map.ts';
 import { Errno } from '../include/uapi/asm-generic/errno.ts';
 import { NR_SYSCALLS } from '../include/uapi/asm/unistd-64.ts';
 import type { Kernel } from '../init/kernel.ts';
@@ -118,10 +121,12 @@ export function attachFilter(kernel: Kernel, program: readonly BpfInstruction[])
   cpu.runCalls(F.bpf_convert_filter, 315 + 60 * more, 2);
   cpu.runCalls(F.do_jit, 1835 + 180 * more, 3);
   const address = caches.kmalloc256.allocate(kernel);
-  if (address < 0) return -Errno.ENOMEM;
+  const frame = kernel.buddy.allocateBlock(0, PageKind.KERNEL);
+  if (address < 0 || frame < 0) return -Errno.ENOMEM;
+  cpu.stream('write', frame << PAGE_SHIFT, High.DIRECT, PAGE_BYTES);
   const allowed = allowedCalls(kernel, program, previous);
   // The task's reference to the older filter becomes the new filter's.
-  const filter: SeccompFilter = { address, program, previous, allowed, references: 1 };
+  const filter: SeccompFilter = { address, frame, program, previous, allowed, references: 1 };
   current.seccomp = { mode: SeccompMode.FILTER, filter };
   return 0;
 }

@@ -49,6 +49,8 @@ const ARGUMENTS = [Gpr.RDI, Gpr.RSI, Gpr.RDX, Gpr.R10, Gpr.R8, Gpr.R9] as const;
 /** struct seccomp_filter: tasks and later filters refer to it. */
 export interface SeccompFilter {
   readonly address: number;
+  /** The page that holds the program. */
+  readonly frame: number;
   readonly program: readonly BpfInstruction[];
   readonly previous: SeccompFilter | null;
   /** Calls that it and all before it always allow, a bit each: the action cache. */
@@ -211,6 +213,7 @@ function kill(kernel: Kernel, signal: number): Sleeping<number> {
 export function putFilter(kernel: Kernel, filter: SeccompFilter | null): void {
   for (let each = filter; each !== null && --each.references === 0; each = each.previous) {
     kernel.caches.kmalloc256.freeQuietly(each.address);
+    kernel.buddy.freeBlock(each.frame, 0);
   }
 }
 
