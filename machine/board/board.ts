@@ -25,6 +25,11 @@ export interface TlbSpec {
   readonly ways: number;
   /** Extra cycles of a translation served here; 0 for first-level TLBs. */
   readonly extraCycles: Figure;
+  /**
+   * Entries that hold what is not the guest's: of the core's other thread, of the hypervisor. Absent
+   * where there is neither.
+   */
+  readonly othersEntries?: Figure;
 }
 
 export interface MemorySpec {

@@ -25,7 +25,9 @@ function cache(spec: CacheSpec): CacheGeometry {
 }
 
 function tlb(spec: TlbSpec): TlbGeometry {
-  return { entries: spec.entries, ways: spec.ways, ticks: ticksFromCycles(spec.extraCycles.value) };
+  const { entries, ways, extraCycles, othersEntries } = spec;
+  const geometry = { entries, ways, ticks: ticksFromCycles(extraCycles.value) };
+  return othersEntries === undefined ? geometry : { ...geometry, taken: othersEntries.value };
 }
 
 export function predictorSpec({ predictor }: CoreSpec): PredictorSpec | undefined {

@@ -47,8 +47,8 @@ const GROUPS = {
   repShort: ['rep short'],
   repElement: ['rep element'],
   vectorMove:
-    'movaps movapd movdqa movups movupd movdqu lddqu movss movsd movlps movlpd movhps movhpd ' +
-    'movntdq movntps movntpd',
+    'movaps movapd movdqa movups movupd movdqu lddqu movss movsd movlps movlpd movhps movhpd',
+  vectorStream: 'movntdq movntps movntpd',
   vectorInteger:
     'paddb paddw paddd paddq psubb psubw psubd psubq paddsb paddsw paddusb paddusw psubsb psubsw ' +
     'psubusb psubusw pcmpeqb pcmpeqw pcmpeqd pcmpgtb pcmpgtw pcmpgtd pand pandn por pxor pmaxub ' +

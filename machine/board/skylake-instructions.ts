@@ -49,6 +49,7 @@ export const SKYLAKE_INSTRUCTIONS: Readonly<Record<string, InstructionCost>> = i
   repShort: cost(0, 35),
   repElement: cost(2, 0),
   vectorMove: cost(0.25, 0),
+  vectorStream: cost(1, 0),
   vectorInteger: cost(1 / 3, 1),
   vectorShuffle: cost(1, 1),
   vectorShift: cost(0.5, 1),

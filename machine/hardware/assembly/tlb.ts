@@ -199,7 +199,8 @@ function stlbInsert(stlb: usize, tag: i64, data: i64): void {
   const row = stlbRow(stlb, tag);
   let at = stlbFind(stlb, row, tag);
   if (at == 0) {
-    const last = row + <usize>(load<u32>(stlb, TlbField.WAYS) - 1) * STLB_ENTRY_BYTES;
+    const taken = load<u8>(<usize>load<u32>(stlb, TlbField.TAKEN) + setOf(stlb, tagVpn(tag), tagSize(tag)));
+    const last = row + <usize>(load<u32>(stlb, TlbField.WAYS) - 1 - taken) * STLB_ENTRY_BYTES;
     for (at = row; at < last && load<i64>(at) != 0; ) at += STLB_ENTRY_BYTES;
     stlbClear(stlb, at);
     const kind = kindCount(stlb, tag);

@@ -66,6 +66,8 @@ export const enum TlbField {
   WAYS = 0x18,
   ENTRIES = 0x1c,
   TICKS = 0x20,
+  /** Second level only: address of a byte per row, ways of it that hold what is not the guest's. */
+  TAKEN = 0x24,
   /** Six i32: valid entries by page size * 2 + global, so that absent kinds are not searched. */
   KINDS = 0x28,
   HITS = 0x40,

@@ -33,6 +33,8 @@ export interface TlbGeometry {
   readonly entries: number;
   readonly ways: number;
   readonly ticks: Ticks;
+  /** Entries that never hold translations of the guest. */
+  readonly taken?: number;
 }
 
 /** What the memory model of the core needs to know of a board. */
@@ -104,6 +106,9 @@ export interface OverlapGeometry {
   readonly walkers: number;
 }
 
+/** 2^32 divided by the golden ratio. */
+const GOLDEN_RATIO = 0x9e3779b9;
+
 function setCount(units: number, ways: number, what: string): number {
   const sets = units / ways;
   assert(Number.isInteger(sets) && (sets & (sets - 1)) === 0 && sets > 0, `${what}: 2^n sets`);
@@ -133,6 +138,25 @@ function setupCache(
   i32[(at + CacheField.NEXT) >> 2] = arena.allocate(sets * 4);
 }
 
+/** Ways of every set that are taken; the same in all of them. */
+function takenWays({ taken = 0, ways }: TlbGeometry, sets: number): number {
+  const each = taken / sets;
+  assert(Number.isInteger(each) && each < ways, 'taken entries of a first level: the same per set');
+  return each;
+}
+
+/** Spreads the taken entries over the rows as evenly as the golden ratio does. */
+function takenTable(linear: LinearMemory, { taken = 0, ways }: TlbGeometry, sets: number): number {
+  const table = linear.arena.allocate(Math.ceil(sets / 8) * 8);
+  for (let n = 1; n <= taken; n++) {
+    const row = table + Math.floor(((Math.imul(n, GOLDEN_RATIO) >>> 0) / 2 ** 32) * sets);
+    const ofRow = linear.data.getUint8(row) + 1;
+    assert(ofRow < ways, 'taken entries leave some of each row');
+    linear.data.setUint8(row, ofRow);
+  }
+  return table;
+}
+
 function setupTlb(
   linear: LinearMemory,
   at: number,
@@ -140,8 +164,9 @@ function setupTlb(
   firstLevel: boolean,
 ): void {
   const { i32, arena } = linear;
-  const { entries, ways } = geometry;
-  const sets = setCount(entries, ways, 'TLB');
+  const { entries } = geometry;
+  const sets = setCount(entries, geometry.ways, 'TLB');
+  const ways = geometry.ways - (firstLevel ? takenWays(geometry, sets) : 0);
   i32[(at + TlbField.TAGS) >> 2] = arena.allocate(entries * (firstLevel ? 8 : 16), LINE_BYTES);
   i32[(at + TlbField.SET_MASK) >> 2] = sets - 1;
   i32[(at + TlbField.WAYS) >> 2] = ways;
@@ -149,6 +174,7 @@ function setupTlb(
   i32[(at + TlbField.TICKS) >> 2] = geometry.ticks;
   if (!firstLevel) {
     i32[(at + TlbField.MASKS) >> 2] = arena.allocate(Math.ceil(sets / 64) * 8);
+    i32[(at + TlbField.TAKEN) >> 2] = takenTable(linear, geometry, sets);
     return;
   }
   i32[(at + TlbField.DATA) >> 2] = arena.allocate(entries * 8, LINE_BYTES);
