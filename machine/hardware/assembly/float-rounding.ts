@@ -72,7 +72,7 @@ export function rounded64(cpu: usize, op: u32, a: u64, b: u64): u64 {
   fromF64(daz64(cpu, b));
   unpackB(rSig, rTop);
   operate(cpu, op);
-  const bits = toF64();
+  const bits = toF64(false);
   return endRounded(cpu) ? bits & SIGN_64 : bits;
 }
 
@@ -83,7 +83,7 @@ export function rounded32(cpu: usize, op: u32, a: u32, b: u32): u32 {
   fromF32(daz32(cpu, b));
   unpackB(rSig, rTop);
   operate(cpu, op);
-  const bits = <u32>toF32();
+  const bits = <u32>toF32(false);
   return endRounded(cpu) ? bits & SIGN_32 : bits;
 }
 
@@ -92,6 +92,6 @@ export function narrowed(cpu: usize, value: u64): u32 {
   beginRounded(cpu);
   fromF64(daz64(cpu, value));
   unpackA(rSig, rTop);
-  const bits = <u32>toF32();
+  const bits = <u32>toF32(false);
   return endRounded(cpu) ? bits & SIGN_32 : bits;
 }

@@ -36,6 +36,7 @@ function widen(bits: u64, fractionBits: u64, exponentBits: u64): void {
   const fraction = bits & (((<u64>1) << fractionBits) - 1);
   const aligned = fraction << (63 - fractionBits);
   const bias = <i32>(exponentMax >> 1);
+  const wrap = <i32>((<u64>3) << (exponentBits - 2));
   if (exponent == exponentMax) {
     if (fraction == 0) return packInfinity(sign);
     if ((aligned & QUIET) == 0) raise(Status.INVALID);
@@ -75,8 +76,8 @@ function staysTiny(biased: i32, precision: u32): bool {
   return biased < 0 || !roundedCarry;
 }
 
-/** A rounded to a narrower format; returns its bits. */
-function narrow(fractionBits: u64, exponentBits: u64): u64 {
+/** A rounded to a narrower format; returns its bits. `stored`: by the x87 unit, to memory. */
+function narrow(fractionBits: u64, exponentBits: u64, stored: bool): u64 {
   const sign = (<u64>aSign) << (fractionBits + exponentBits);
   const exponentMax: u64 = ((<u64>1) << exponentBits) - 1;
   const infinity = sign | (exponentMax << fractionBits);
@@ -94,6 +95,8 @@ function narrow(fractionBits: u64, exponentBits: u64): u64 {
   const denormal = biased <= 0;
   if (denormal) {
     wasTiny = staysTiny(biased, <u32>fractionBits + 1);
+    // So small that a wrapped exponent is not in range either: the x87 unit does not say what was lost.
+    if (stored && biased + wrap <= 0) losesUnbounded = false;
     low = shiftRightSticky(aSig, 0, 1 - biased);
     high = shiftedHigh;
     biased = 0;
@@ -110,7 +113,8 @@ function narrow(fractionBits: u64, exponentBits: u64): u64 {
     raise(Status.UNDERFLOW);
   }
   if (biased >= <i32>exponentMax) {
-    const exact = trapsHuge && (raised & Status.INEXACT) == 0;
+    const beyond = stored && biased - wrap >= <i32>exponentMax;
+    const exact = trapsHuge && (beyond || (raised & Status.INEXACT) == 0);
     packOverflow(aSign);
     if (exact) restoreRaised(raised & ~<u32>Status.INEXACT);
     return rSig == INTEGER_BIT ? infinity : infinity - 1;
@@ -119,10 +123,10 @@ function narrow(fractionBits: u64, exponentBits: u64): u64 {
   return sign | ((<u64>biased) << fractionBits) | fraction;
 }
 
-export function toF64(): u64 {
-  return narrow(52, 11);
+export function toF64(stored: bool): u64 {
+  return narrow(52, 11, stored);
 }
 
-export function toF32(): u64 {
-  return narrow(23, 8);
+export function toF32(stored: bool): u64 {
+  return narrow(23, 8, stored);
 }

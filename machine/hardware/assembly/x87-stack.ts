@@ -3,6 +3,7 @@ import { Cpu } from '../layout';
 import {
   finish,
   raise,
+  reject,
   rSig,
   rTop,
   setResult,
@@ -47,6 +48,7 @@ export function setTag(cpu: usize, index: u32, used: u32): void {
 export function checkUsed(cpu: usize, index: u32): bool {
   if (isUsed(cpu, index)) return true;
   raise(Status.INVALID | Status.STACK_FAULT);
+  reject();
   return false;
 }
 

@@ -228,7 +228,8 @@ export function unary(cpu: usize, operation: u32): void {
       usePrecision(64);
       const conditions = remainder(operation == X87Op.REMAINDER_NEAREST);
       writeResult(cpu, 0);
-      setConditions(cpu, conditions);
+      // What is stopped by its operands has no quotient.
+      setConditions(cpu, stops(cpu, Status.BEFORE) ? 0 : conditions);
       break;
     }
     case X87Op.SCALE:

@@ -58,6 +58,8 @@ export let rTop: u32 = 0;
 export let raised: u32 = 0;
 /** Whether an operand is a NaN. */
 let sawNan: bool = false;
+/** Whether an operand is none at all: empty, or of an encoding that is rejected. */
+let rejected: bool = false;
 /** Rounding control and precision of the operation in progress. */
 let roundingMode: u32 = 0;
 let precision: u32 = 64;
@@ -79,6 +81,7 @@ export function begin(cpu: usize): void {
   roundedUp = false;
   stopped = false;
   sawNan = false;
+  rejected = false;
   trapsTiny = (control & Status.UNDERFLOW) == 0;
   trapsHuge = (control & Status.OVERFLOW) == 0;
 }
@@ -90,6 +93,7 @@ export function beginWith(mode: u32, bits: u32, tinyTraps: bool, hugeTraps: bool
   raised = 0;
   roundedUp = false;
   sawNan = false;
+  rejected = false;
   trapsTiny = tinyTraps;
   trapsHuge = hugeTraps;
 }
@@ -152,6 +156,7 @@ export function unpackA(significand: u64, top: u32): void {
   if (aKind == Kind.NAN) sawNan = true;
   if (isUnsupported(significand, exponent)) {
     raised |= Status.INVALID;
+    rejected = true;
     aKind = Kind.NAN;
     aSign = 1;
     aSig = INDEFINITE;
@@ -159,6 +164,9 @@ export function unpackA(significand: u64, top: u32): void {
     const shift = clz<u64>(significand);
     aSig = significand << shift;
     aExp -= <i32>shift;
+    raised |= Status.DENORMAL;
+  } else if (aKind == Kind.FINITE && exponent == 0) {
+    // A pseudo-denormal: an integer bit where there should be none.
     raised |= Status.DENORMAL;
   }
 }
@@ -203,8 +211,14 @@ export function isSignaling(): bool {
   return (aKind == Kind.NAN && (aSig & QUIET) == 0) || (bKind == Kind.NAN && (bSig & QUIET) == 0);
 }
 
+/** An operand is none at all: the result is the indefinite, whatever the other one is. */
+export function reject(): void {
+  rejected = true;
+}
+
 /** The NaN of an operation with at least one: the larger significand, made quiet. */
 export function packNan(): void {
+  if (rejected) return packIndefinite();
   const aSignals = aKind == Kind.NAN && (aSig & QUIET) == 0;
   const bSignals = bKind == Kind.NAN && (bSig & QUIET) == 0;
   if (aSignals || bSignals) raised |= Status.INVALID;
@@ -252,7 +266,7 @@ export function roundPack(sign: u32, exponent: i32, high: u64, low: u64): void {
   if (biased <= 0 && trapsTiny) {
     // The handler gets the result with its exponent wrapped round.
     roundAt(sign, high, low);
-    if (!roundedCarry || biased < 0) {
+    if ((!roundedCarry || biased < 0) && biased + EXPONENT_WRAP > 0) {
       raised |= Status.UNDERFLOW;
       rTop = (sign << 15) | ((<u32>biased + EXPONENT_WRAP + <u32>roundedCarry) & EXPONENT_SPECIAL);
       return;
@@ -272,7 +286,8 @@ export function roundPack(sign: u32, exponent: i32, high: u64, low: u64): void {
   else if (biased == 0 && rSig >> 63 != 0) biased = 1;
   if (tiny && (raised & Status.INEXACT) != 0) raised |= Status.UNDERFLOW;
   if (biased >= <i32>EXPONENT_SPECIAL) {
-    if (!trapsHuge) return packOverflow(sign);
+    // So large that wrapping it does not bring it into range: as if overflow were masked.
+    if (!trapsHuge || biased - EXPONENT_WRAP >= <i32>EXPONENT_SPECIAL) return packOverflow(sign);
     raised |= Status.OVERFLOW;
     biased -= EXPONENT_WRAP;
   }

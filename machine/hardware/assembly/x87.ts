@@ -225,7 +225,7 @@ function valueInteger(cpu: usize, bits: i32, truncate: bool): i64 {
 function valueFloat(cpu: usize, single: bool): i64 {
   readA(cpu, 0);
   forgetDenormal();
-  const bits = single ? toF32() : toF64();
+  const bits = single ? toF32(true) : toF64(true);
   finishValue(cpu);
   return bits;
 }

@@ -6,10 +6,10 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { BareMachine, InterpreterExecutor } from './bare-machine.ts';
+import { failuresOf } from './failures.ts';
 import { decodeFixture, NO_TRAP } from './fixture.ts';
 import type { Fixture } from './fixture.ts';
-import { codeAddress, placeCode, replay } from './replay.ts';
-import { TranslatorExecutor } from './translator-executor.ts';
+import { placeCode, replay } from './replay.ts';
 
 const HERE = import.meta.dirname;
 
@@ -30,35 +30,6 @@ function listedForms(): string[] {
   return lines.map((line) => (line.split('\t')[0] ?? '').trim());
 }
 
-type ExecutorName = 'interpreter' | 'translator';
-
-/** What an executor gets wrong, every `stride`th vector; at most the first 20 failures. */
-function failuresOf(
-  name: ExecutorName,
-  filter: boolean,
-  stride: number,
-  recorded = fixture,
-): string[] {
-  const machine = new BareMachine({ filter });
-  placeCode(machine, recorded.vectors);
-  const chosen = recorded.vectors.flatMap((_, index) => (index % stride === 0 ? [index] : []));
-  const executor =
-    name === 'interpreter'
-      ? new InterpreterExecutor(machine)
-      : new TranslatorExecutor(machine, filter, chosen.map(codeAddress));
-  const failures: string[] = [];
-  for (const index of chosen) {
-    const vector = recorded.vectors.at(index);
-    if (vector === undefined) continue;
-    const differences = replay(machine, executor, vector, index);
-    if (differences.length === 0) continue;
-    const code = Buffer.from(vector.code).toString('hex');
-    const form = recorded.forms[vector.form] ?? '';
-    failures.push(`${form}: ${code} seed ${String(vector.seed)}: ${differences.join('; ')}`);
-  }
-  return failures.slice(0, 20);
-}
-
 describe('instruction vectors', () => {
   // Without the filter every access takes the slow path; a sample of the vectors shows as much.
   test.each([
@@ -67,19 +38,19 @@ describe('instruction vectors', () => {
     { name: 'translator', filter: true, stride: 1 },
     { name: 'translator', filter: false, stride: 5 },
   ] as const)('through the $name, filter $filter', ({ name, filter, stride }) => {
-    expect(failuresOf(name, filter, stride)).toEqual([]);
+    expect(failuresOf(fixture, name, filter, stride)).toEqual([]);
   });
 
   test.each(['interpreter', 'translator'] as const)(
     'under every rounding mode, DAZ and FTZ, through the %s',
     (name) => {
-      expect(failuresOf(name, true, 1, readFixture('mxcsr-vectors.bin'))).toEqual([]);
+      expect(failuresOf(readFixture('mxcsr-vectors.bin'), name, true, 1)).toEqual([]);
     },
   );
 
   test('with exceptions unmasked, which is the interpreter alone', () => {
     const unmasked = readFixture('unmasked-vectors.bin');
-    expect(failuresOf('interpreter', true, 1, unmasked)).toEqual([]);
+    expect(failuresOf(unmasked, 'interpreter', true, 1)).toEqual([]);
   });
 
   test('are 50,000 and more', () => {
