@@ -36,7 +36,6 @@ function widen(bits: u64, fractionBits: u64, exponentBits: u64): void {
   const fraction = bits & (((<u64>1) << fractionBits) - 1);
   const aligned = fraction << (63 - fractionBits);
   const bias = <i32>(exponentMax >> 1);
-  const wrap = <i32>((<u64>3) << (exponentBits - 2));
   if (exponent == exponentMax) {
     if (fraction == 0) return packInfinity(sign);
     if ((aligned & QUIET) == 0) raise(Status.INVALID);
@@ -89,6 +88,7 @@ function narrow(fractionBits: u64, exponentBits: u64, stored: bool): u64 {
     return infinity | (((aSig | QUIET) & ~INTEGER_BIT) >> (63 - fractionBits));
   }
   const bias = <i32>(exponentMax >> 1);
+  const wrap = <i32>((<u64>3) << (exponentBits - 2));
   let biased = aExp + bias;
   let high = aSig;
   let low: u64 = 0;
