@@ -131,7 +131,13 @@ function circular(cpu: usize, operation: u32): void {
   usePrecision(64);
   unpackB(0, 0);
   const status = load<u32>(cpu, Cpu.X87_STATUS) & ~Status.C2;
+  const pushes = operation == X87Op.SINE_COSINE || operation == X87Op.TANGENT;
   if (isBeyondReduction()) {
+    // No room for the second value counts more than that there is none.
+    if (pushes && isUsed(cpu, 7)) {
+      store<u32>(cpu, status, Cpu.X87_STATUS);
+      return pushBeside(cpu, rSig, rTop, rSig, rTop);
+    }
     store<u32>(cpu, status | Status.C2, Cpu.X87_STATUS);
     finish(cpu);
     return;

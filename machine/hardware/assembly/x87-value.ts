@@ -266,7 +266,8 @@ export function roundPack(sign: u32, exponent: i32, high: u64, low: u64): void {
   if (biased <= 0 && trapsTiny) {
     // The handler gets the result with its exponent wrapped round.
     roundAt(sign, high, low);
-    if ((!roundedCarry || biased < 0) && biased + EXPONENT_WRAP > 0) {
+    if (biased + EXPONENT_WRAP <= 0) return packVanished(sign);
+    if (!roundedCarry || biased < 0) {
       raised |= Status.UNDERFLOW;
       rTop = (sign << 15) | ((<u32>biased + EXPONENT_WRAP + <u32>roundedCarry) & EXPONENT_SPECIAL);
       return;
@@ -286,8 +287,8 @@ export function roundPack(sign: u32, exponent: i32, high: u64, low: u64): void {
   else if (biased == 0 && rSig >> 63 != 0) biased = 1;
   if (tiny && (raised & Status.INEXACT) != 0) raised |= Status.UNDERFLOW;
   if (biased >= <i32>EXPONENT_SPECIAL) {
-    // So large that wrapping it does not bring it into range: as if overflow were masked.
-    if (!trapsHuge || biased - EXPONENT_WRAP >= <i32>EXPONENT_SPECIAL) return packOverflow(sign);
+    if (!trapsHuge) return packOverflow(sign);
+    if (biased - EXPONENT_WRAP >= <i32>EXPONENT_SPECIAL) return packUnbounded(sign);
     raised |= Status.OVERFLOW;
     biased -= EXPONENT_WRAP;
   }
@@ -350,6 +351,20 @@ export function roundAt(sign: u32, high: u64, low: u64): void {
     }
   }
   rSig = kept;
+}
+
+/** So small that a wrapped exponent is out of range too, which fscale alone brings about. */
+function packVanished(sign: u32): void {
+  raised |= Status.UNDERFLOW | Status.INEXACT;
+  roundedUp = false;
+  packZero(sign);
+}
+
+/** So large that a wrapped exponent is out of range too: infinite, whatever the rounding. */
+function packUnbounded(sign: u32): void {
+  raised |= Status.OVERFLOW | Status.INEXACT;
+  roundedUp = true;
+  packInfinity(sign);
 }
 
 export function packOverflow(sign: u32): void {

@@ -1,6 +1,6 @@
 /** Replays a set of recorded vectors through one executor and collects what it gets wrong. */
 import { BareMachine, InterpreterExecutor } from './bare-machine.ts';
-import type { Fixture } from './fixture.ts';
+import type { Fixture, Vector } from './fixture.ts';
 import { codeAddress, placeCode, replay } from './replay.ts';
 import { TranslatorExecutor } from './translator-executor.ts';
 
@@ -8,16 +8,18 @@ export type ExecutorName = 'interpreter' | 'translator';
 
 const FAILURES_MAX = 20;
 
-/** One line for each vector that went wrong, every `stride`th tried; at most the first 20. */
+/** One line for each vector that went wrong of those that are tried; at most the first 20. */
 export function failuresOf(
   recorded: Fixture,
   name: ExecutorName,
   filter: boolean,
-  stride: number,
+  isTried: (vector: Vector, index: number) => boolean = () => true,
 ): string[] {
   const machine = new BareMachine({ filter });
   placeCode(machine, recorded.vectors);
-  const chosen = recorded.vectors.flatMap((_, index) => (index % stride === 0 ? [index] : []));
+  const chosen = recorded.vectors.flatMap((vector, index) =>
+    isTried(vector, index) ? [index] : [],
+  );
   const executor =
     name === 'interpreter'
       ? new InterpreterExecutor(machine)

@@ -38,19 +38,19 @@ describe('instruction vectors', () => {
     { name: 'translator', filter: true, stride: 1 },
     { name: 'translator', filter: false, stride: 5 },
   ] as const)('through the $name, filter $filter', ({ name, filter, stride }) => {
-    expect(failuresOf(fixture, name, filter, stride)).toEqual([]);
+    expect(failuresOf(fixture, name, filter, (_, index) => index % stride === 0)).toEqual([]);
   });
 
   test.each(['interpreter', 'translator'] as const)(
     'under every rounding mode, DAZ and FTZ, through the %s',
     (name) => {
-      expect(failuresOf(readFixture('mxcsr-vectors.bin'), name, true, 1)).toEqual([]);
+      expect(failuresOf(readFixture('mxcsr-vectors.bin'), name, true)).toEqual([]);
     },
   );
 
   test('with exceptions unmasked, which is the interpreter alone', () => {
     const unmasked = readFixture('unmasked-vectors.bin');
-    expect(failuresOf(unmasked, 'interpreter', true, 1)).toEqual([]);
+    expect(failuresOf(unmasked, 'interpreter', true)).toEqual([]);
   });
 
   test('are 50,000 and more', () => {
