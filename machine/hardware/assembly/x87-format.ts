@@ -88,15 +88,14 @@ function narrow(fractionBits: u64, exponentBits: u64, stored: bool): u64 {
     return infinity | (((aSig | QUIET) & ~INTEGER_BIT) >> (63 - fractionBits));
   }
   const bias = <i32>(exponentMax >> 1);
-  const wrap = <i32>((<u64>3) << (exponentBits - 2));
   let biased = aExp + bias;
   let high = aSig;
   let low: u64 = 0;
   const denormal = biased <= 0;
   if (denormal) {
     wasTiny = staysTiny(biased, <u32>fractionBits + 1);
-    // So small that a wrapped exponent is not in range either: the x87 unit does not say what was lost.
-    if (stored && biased + wrap <= 0) losesUnbounded = false;
+    // A store that underflow stops never says that something was lost.
+    if (stored) losesUnbounded = false;
     low = shiftRightSticky(aSig, 0, 1 - biased);
     high = shiftedHigh;
     biased = 0;
@@ -113,8 +112,8 @@ function narrow(fractionBits: u64, exponentBits: u64, stored: bool): u64 {
     raise(Status.UNDERFLOW);
   }
   if (biased >= <i32>exponentMax) {
-    const beyond = stored && biased - wrap >= <i32>exponentMax;
-    const exact = trapsHuge && (beyond || (raised & Status.INEXACT) == 0);
+    // Nor does one that overflow stops.
+    const exact = trapsHuge && (stored || (raised & Status.INEXACT) == 0);
     packOverflow(aSign);
     if (exact) restoreRaised(raised & ~<u32>Status.INEXACT);
     return rSig == INTEGER_BIT ? infinity : infinity - 1;

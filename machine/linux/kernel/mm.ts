@@ -24,7 +24,11 @@ export function mmAlloc(kernel: Kernel): MmStruct | null {
   cpu.run(F.mm_init, 103);
   cpu.run(F.pgd_alloc, 104);
   const frame = buddy.allocateBlock(config.pti ? 1 : 0, PageKind.TABLE);
-  if (address < 0 || frame < 0) return null;
+  if (address < 0 || frame < 0) {
+    if (address >= 0) caches.mm.freeQuietly(address);
+    if (frame >= 0) buddy.freeBlock(frame, config.pti ? 1 : 0);
+    return null;
+  }
   const pgd = frame << PAGE_SHIFT;
   memory.zeroPage(pgd);
   const half = PAGE_BYTES / 2;
@@ -35,6 +39,7 @@ export function mmAlloc(kernel: Kernel): MmStruct | null {
   }
   const top = config.la57 ? topTables(kernel, pgd) : pgd;
   if (top < 0) {
+    caches.mm.freeQuietly(address);
     buddy.freeBlock(frame, config.pti ? 1 : 0);
     return null;
   }
