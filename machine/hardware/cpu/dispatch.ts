@@ -361,6 +361,10 @@ export class Processor implements ExecutionContext, CodeSpaces {
 
   private considerTranslation(block: CodeBlock): void {
     if (block.region !== undefined) return;
+    if (this.compiler.isExhausted) {
+      if (block.threshold !== THRESHOLD_NEVER) this.cache.setThreshold(block, THRESHOLD_NEVER);
+      return;
+    }
     if (this.options.tier === 'translator') {
       this.translate([block]);
       return;

@@ -12,6 +12,12 @@ import { encodeModule } from './wasm-encoder.ts';
 
 /** The table grows by at least so many slots. */
 const TABLE_GROWTH = 1024;
+/**
+ * An engine keeps every instance that uses a table as long as the table lives, each with a copy of it
+ * (V8 does). A guest that goes on rewriting its code must not take all memory of the host so.
+ */
+const COPY_BYTES_PER_SLOT = 24;
+const COPIES_BYTES_MAX = 256 << 20;
 /** Slots in all; the dispatcher starts over before it runs out. */
 const REGIONS_MAX: number = Records.REGIONS_MAX;
 
@@ -28,6 +34,7 @@ export class RegionCompiler {
   /** What comes before is the core's. */
   private readonly first: number;
   private next: number;
+  private modules = 0;
 
   constructor(
     memory: WebAssembly.Memory,
@@ -60,9 +67,15 @@ export class RegionCompiler {
     return REGIONS_MAX - this.next;
   }
 
+  /** No more may be compiled, ever: what is left to the interpreter then changes no result. */
+  get isExhausted(): boolean {
+    return this.modules * this.table.length * COPY_BYTES_PER_SLOT > COPIES_BYTES_MAX;
+  }
+
   /** Compiles a batch; region i gets slot result + i. */
   compile(regions: readonly TranslationRegion[]): number {
     const tableBase = this.next;
+    this.modules++;
     this.next += regions.length;
     assert(this.next <= REGIONS_MAX, 'the function table has room');
     if (this.next > this.table.length) {
