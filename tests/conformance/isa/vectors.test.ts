@@ -53,6 +53,13 @@ describe('instruction vectors', () => {
     expect(failuresOf(unmasked, 'interpreter', true)).toEqual([]);
   });
 
+  test.each(['interpreter', 'translator'] as const)(
+    'that were wrong once, through the %s',
+    (name) => {
+      expect(failuresOf(readFixture('found-vectors.bin'), name, true)).toEqual([]);
+    },
+  );
+
   test('are 50,000 and more', () => {
     const others = ['mxcsr-vectors.bin', 'unmasked-vectors.bin'].map(readFixture);
     const count = [fixture, ...others].reduce((sum, { vectors }) => sum + vectors.length, 0);

@@ -57,6 +57,16 @@ function planFrom(forms: readonly string[], base: number, selection: Selection):
   return planned;
 }
 
+/** Single vectors, by the seeds that planAll() gives them. */
+export function planSeeds(forms: readonly string[], seeds: readonly number[]): Planned[] {
+  return seeds.flatMap((seed) => {
+    const form = Math.floor(seed / SEEDS_PER_FORM);
+    const selection = { first: seed % SEEDS_PER_FORM, count: 1, rawCount: 1 };
+    const one = forms.map((text, index) => (index === form ? text : ''));
+    return planFrom(one, 0, selection);
+  });
+}
+
 /** Every form under the default rounding. */
 export function planAll(forms: readonly string[], selection: Selection): Planned[] {
   return planFrom(forms, 0, selection);
