@@ -7,6 +7,7 @@ import { dupMmap } from '../../../machine/linux/kernel/dup_mmap.ts';
 import { mmAlloc } from '../../../machine/linux/kernel/mm.ts';
 import { checkMemoryInvariants } from '../../../machine/linux/mm/debug.ts';
 import { exitMmap } from '../../../machine/linux/mm/exit_mmap.ts';
+import { PageKind } from '../../../machine/linux/mm/mem_map.ts';
 import { handleMmFault } from '../../../machine/linux/mm/memory.ts';
 import { call, fault, look, ScriptedKernel, type Step } from './scripted-kernel.ts';
 
@@ -93,6 +94,26 @@ describe('fork', () => {
         poke(kernel, parent, AREA + PAGE, 4);
         expect(physical(kernel, parent, AREA + PAGE)).toBe(alone);
         loadAddressSpace(kernel, parent);
+      }),
+    );
+  });
+
+  it('without memory for the tables keeps nothing of the new address space', () => {
+    run(
+      map(AREA, 1),
+      look(({ kernel }) => {
+        const { buddy, caches } = kernel;
+        // An object that the cache has at hand, so that only the tables are missing.
+        caches.mm.freeQuietly(caches.mm.allocate(kernel));
+        const before = caches.mm.liveObjects;
+        const taken: number[] = [];
+        for (let frame = 0; frame >= 0;) {
+          frame = buddy.allocateBlock(0, PageKind.TABLE);
+          if (frame >= 0) taken.push(frame);
+        }
+        expect(mmAlloc(kernel)).toBeNull();
+        expect(caches.mm.liveObjects).toBe(before);
+        for (const frame of taken) buddy.freeBlock(frame, 0);
       }),
     );
   });
